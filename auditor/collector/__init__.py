@@ -1,0 +1,1 @@
+"""What a cache imports to report its operations; the standard library only."""

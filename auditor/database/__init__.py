@@ -1,0 +1,1 @@
+"""The SQL contract reached from Python: store, migrations, embedded server."""

@@ -1,0 +1,1 @@
+"""What is normal, what is not, and why: pure functions of windows and state."""

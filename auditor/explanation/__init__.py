@@ -1,0 +1,1 @@
+"""Evidence in, words out; pure, with no authority over what was found."""

@@ -1,0 +1,68 @@
+"""Structured logs: readable on a terminal, JSON lines everywhere else, secrets never."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any, Final, Literal
+
+import structlog
+
+_SECRET_NAME: Final = re.compile(
+    r"password|secret|token$|api_?key|service_role|authorization|dsn|database_url|db_url", re.IGNORECASE
+)
+_URL_PASSWORD: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@]+@", re.IGNORECASE)
+_KEYWORD_PASSWORD: Final = re.compile(r"(password\s*=\s*)(?:'[^']*'|\S+)", re.IGNORECASE)
+_BEARER: Final = re.compile(r"\b(?:eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|sb_secret_\w+|sk-[\w-]{8,})")
+
+
+def redact(text: str) -> str:
+    """The text with passwords in URLs and DSNs, JWTs and API keys blanked out."""
+    text = _URL_PASSWORD.sub(r"\g<scheme>:***@", text)
+    text = _KEYWORD_PASSWORD.sub(r"\1***", text)
+    return _BEARER.sub("***", text)
+
+
+def _without_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    for name, value in event.items():
+        if _SECRET_NAME.search(name):
+            event[name] = "***"
+        elif isinstance(value, str):
+            event[name] = redact(value)
+    return event
+
+
+def configure_logging(level: str = "INFO", form: Literal["auto", "console", "json"] = "auto") -> None:
+    """Send structlog's and the standard library's records to standard error in one form."""
+    as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        _without_secrets,
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer(sort_keys=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(pad_event_to=32)
+    )
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(number)

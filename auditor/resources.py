@@ -1,0 +1,22 @@
+"""Where the files that travel with the code are, in a checkout and in an installed wheel alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auditor.errors import BadInput
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def migrations_folder() -> Path:
+    """The folder of the SQL migrations."""
+    return _resolve("migrations", _PACKAGE.parent / "supabase" / "migrations")
+
+
+def _resolve(name: str, in_checkout: Path) -> Path:
+    in_wheel = _PACKAGE / "_data" / name
+    for folder in (in_wheel, in_checkout):
+        if folder.is_dir():
+            return folder
+    raise BadInput(f"The folder {name} is missing from this installation: reinstall cache-auditor.")

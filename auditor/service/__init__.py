@@ -1,0 +1,1 @@
+"""The long-lived auditor: hints, leases, turns, maintenance, graceful stop."""
