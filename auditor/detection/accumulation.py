@@ -1,0 +1,196 @@
+"""What an incident's signals came to, window by window, and the joint signature they make."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.detection.signals import AT, LATENCY_OFFSET
+from auditor.detection.signature import SIGNALS, IncidentSignature, Signal
+from auditor.detection.tails.elementary import exact_exp
+
+if TYPE_CHECKING:
+    from auditor.detection.incidents import Incident
+    from auditor.detection.profile import Profile
+    from auditor.detection.signals import Signals
+    from auditor.detection.windows import Floats, WindowBlock
+
+FIRST: Final = 2
+LAST: Final = 3
+_LATENCIES: Final = (
+    "avg_response_time_ms",
+    "p95_response_time_ms",
+    "p99_response_time_ms",
+    "avg_hit_response_time_ms",
+    "avg_miss_response_time_ms",
+)
+_UNKNOWN: Final = Signal(*[math.nan] * 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Every signal of a signature as a ratio, arrays of shape (n,): `observed / trials` against `expected / trials`.
+
+    Rates are successes of trials, counts are of one window, latencies are weighted by the operations behind
+    them. `trials` is 0 where nothing is known. `extra_misses` and `added_ms` are the windows' impacts, 0 where unknown.
+    """
+
+    observed: dict[str, Floats]
+    trials: dict[str, Floats]
+    expected: dict[str, Floats]
+    extra_misses: Floats
+    added_ms: Floats
+
+
+def flow_of(
+    profile: Profile, block: WindowBlock, signals: Signals, minutes: np.typing.NDArray[np.int64]
+) -> Flow:
+    """What every signal of the windows was, and what the profile expected of it."""
+    link = profile.expected_link(minutes)
+    rate = {
+        name: 1.0 / (1.0 + exact_exp(-link[AT[name]])) for name in ("hit_rate", "error_rate", "eviction_rate")
+    }
+    traffic = exact_exp(link[AT["throughput"]])
+    gets = traffic / (1.0 + exact_exp(-link[AT["get_share"]]))
+    misses = gets * (1.0 - rate["hit_rate"])
+    sets = misses * exact_exp(link[AT["sets_per_miss"]])
+    counts = {
+        "throughput": (block.columns["total_operations"], traffic),
+        "hits": (block.columns["hits"], gets * rate["hit_rate"]),
+        "misses": (block.columns["misses"], misses),
+        "sets": (block.columns["sets"], sets),
+        "evictions": (block.columns["evictions"], sets * rate["eviction_rate"]),
+    }
+    observed: dict[str, Floats] = {}
+    trials: dict[str, Floats] = {}
+    expected: dict[str, Floats] = {}
+    for name in ("hit_rate", "error_rate"):
+        weight = signals.weight[AT[name]]
+        _put(name, signals.value[AT[name]], weight, rate[name] * weight, observed, trials, expected)
+    for name, (seen, normal) in counts.items():
+        _put(name, seen, np.ones(len(seen)), normal, observed, trials, expected)
+    for name in _LATENCIES:
+        weight = signals.weight[AT[name]]
+        seen = exact_exp(signals.value[AT[name]]) - LATENCY_OFFSET
+        normal = exact_exp(link[AT[name]]) - LATENCY_OFFSET
+        _put(name, seen * weight, weight, normal * weight, observed, trials, expected)
+    size = exact_exp(signals.value[AT["cache_size"]]) - 1.0
+    normal_size = exact_exp(link[AT["cache_size"]]) - 1.0
+    _put("cache_size", size, np.ones(len(size)), normal_size, observed, trials, expected)
+    hits_of = signals.weight[AT["hit_rate"]]
+    extra = (1.0 - rate["hit_rate"]) * hits_of
+    extra = (hits_of - signals.value[AT["hit_rate"]]) - extra
+    added = observed["avg_response_time_ms"] - expected["avg_response_time_ms"]
+    return Flow(observed, trials, expected, np.nan_to_num(extra), np.nan_to_num(added))
+
+
+def _put(
+    name: str,
+    seen: Floats,
+    weight: Floats,
+    normal: Floats,
+    observed: dict[str, Floats],
+    trials: dict[str, Floats],
+    expected: dict[str, Floats],
+) -> None:
+    known = np.isfinite(seen) & (weight > 0)
+    observed[name] = np.where(known, seen, 0.0)
+    trials[name] = np.where(known, weight, 0.0)
+    expected[name] = np.where(known, normal, np.nan)
+
+
+def accumulate(incident: Incident, flow: Flow, i: int) -> None:
+    """Add window i to the sums of an incident."""
+    for name in SIGNALS:
+        trials = float(flow.trials[name][i])
+        if trials <= 0:
+            continue
+        seen, normal = float(flow.observed[name][i]), float(flow.expected[name][i])
+        sums = incident["signals"].setdefault(
+            name,
+            {
+                "seen": 0.0,
+                "trials": 0.0,
+                "normal": 0.0,
+                "windows": 0,
+                "low": None,
+                "high": None,
+                "first": [],
+                "last": [],
+            },
+        )
+        value = seen / trials
+        sums["seen"] += seen
+        sums["trials"] += trials
+        if sums["normal"] is not None:
+            sums["normal"] = sums["normal"] + normal if math.isfinite(normal) else None
+        sums["windows"] += 1
+        sums["low"] = value if sums["low"] is None else min(sums["low"], value)
+        sums["high"] = value if sums["high"] is None else max(sums["high"], value)
+        if len(sums["first"]) < FIRST:
+            sums["first"].append([seen, trials])
+        sums["last"] = [*sums["last"], [seen, trials]][-LAST:]
+    incident["extra_misses"] += float(flow.extra_misses[i])
+    incident["added_ms"] += float(flow.added_ms[i])
+
+
+def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
+    """The joint signature of an incident so far."""
+    signals = {name: _signal(name, incident["signals"].get(name), profile) for name in SIGNALS}
+    size_before = incident["size_before"]
+    highest = profile.highest[AT["cache_size"]]
+    return IncidentSignature(
+        windows=max(1, incident["flagged"]),
+        signals=signals,
+        flagged={part["metric"]: part["direction"] for part in incident["metrics"].values()},
+        size_before=math.nan if size_before is None else size_before,
+        size_highest_known=float(exact_exp(np.array([highest]))[0] - 1.0)
+        if np.isfinite(highest)
+        else math.nan,
+        lead_in=incident["lead_in"],
+    )
+
+
+def _signal(name: str, sums: dict[str, Any] | None, profile: Profile) -> Signal:
+    if sums is None:
+        return _UNKNOWN
+    expected = math.nan if sums["normal"] is None else sums["normal"] / sums["trials"]
+    observed = sums["seen"] / sums["trials"]
+    return Signal(
+        expected=expected,
+        first=_pooled(sums["first"]),
+        observed=observed,
+        last=_pooled(sums["last"]),
+        lowest=sums["low"],
+        highest=sums["high"],
+        z=_z(name, observed, expected, sums, profile),
+    )
+
+
+def _pooled(pairs: list[list[float]]) -> float:
+    return sum(pair[0] for pair in pairs) / sum(pair[1] for pair in pairs)
+
+
+def _z(name: str, observed: float, expected: float, sums: dict[str, Any], profile: Profile) -> float:
+    if not math.isfinite(expected):
+        return math.nan
+    windows, trials = sums["windows"], sums["trials"]
+    if name in ("hit_rate", "error_rate"):
+        p = (observed * trials + 0.5) / (trials + 1.0)
+        normal = min(max(expected, 1e-9), 1.0 - 1e-9)
+        away = math.log(p / (1.0 - p)) - math.log(normal / (1.0 - normal))
+        counting = 1.0 / (trials * normal * (1.0 - normal))
+        at = AT[name]
+    else:
+        least = 0.5 if name in ("throughput", "hits", "misses", "sets", "evictions") else LATENCY_OFFSET
+        away = math.log(max(observed, 0.0) + least) - math.log(max(expected, 0.0) + least)
+        counts = name in ("throughput", "hits", "misses", "sets", "evictions")
+        counting = 1.0 / max(expected * windows, 0.5) if counts else 0.0
+        at = AT["throughput"] if counts else AT[name]
+    if not profile.hours[at]:
+        return math.nan
+    variance = float(profile.drift[at] + profile.spread[at] / windows) + counting
+    return away / math.sqrt(variance)

@@ -1,0 +1,170 @@
+"""What a newly learned profile says to people: the baseline's row, and whether normal has moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.detection.catalogue import BASELINE, BY_NAME, Severity
+from auditor.detection.evidence import scale_of
+from auditor.detection.hours import MINUTES, History, Part
+from auditor.detection.incidents import fingerprint, incident_id
+from auditor.detection.judgement import LearnedBaseline, Observation
+from auditor.detection.learning import median
+from auditor.detection.signals import AT
+
+if TYPE_CHECKING:
+    from auditor.detection.policy import Policy
+    from auditor.detection.profile import Profile
+
+AGREE_AFTER_HOURS: Final = 24
+"""Hours of history before there is a normal that can have moved."""
+TRACK: Final = "baseline"
+WATCHED: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Relearned:
+    """A new baseline's row, the levels that are agreed from now on, and what has to be said of the difference."""
+
+    baseline: LearnedBaseline
+    agreed: dict[str, Any] | None
+    observations: tuple[Observation, ...]
+
+
+def relearn(
+    implementation_type: str,
+    agreed: dict[str, Any] | None,
+    profile: Profile,
+    history: History,
+    reason: str,
+    policy: Policy,
+) -> Relearned:
+    """Describe a profile just learned, and say so where the last day's normal is materially not the one agreed.
+
+    The comparison is always with the level last agreed or reported, never with yesterday's, so that a decay too slow for any
+    day to show is reported when it has come to something, and not absorbed.
+    """
+    today = _display_levels(median(history.parts[-24:, :, Part.LEVEL].astype(np.float64)))
+    baseline = _row(implementation_type, profile, history, reason)
+    if len(history.parts) < AGREE_AFTER_HOURS:
+        return Relearned(baseline, agreed, ())
+    if agreed is None:
+        return Relearned(baseline, {"minute": profile.learned_minute, "levels": today}, ())
+    moved = [
+        name for name in WATCHED if _has_moved(name, agreed["levels"].get(name), today.get(name), policy)
+    ]
+    if not moved:
+        return Relearned(baseline, agreed, ())
+    observations = tuple(_moved(implementation_type, name, agreed, today[name], profile) for name in moved)
+    levels = agreed["levels"] | {name: today[name] for name in moved}
+    return Relearned(baseline, {"minute": profile.learned_minute, "levels": levels}, observations)
+
+
+def _display_levels(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
+    shown = {}
+    for name in WATCHED:
+        value = float(level[AT[name]])
+        if math.isfinite(value):
+            shown[name] = (
+                math.exp(value) if name == "avg_response_time_ms" else 100.0 / (1.0 + math.exp(-value))
+            )
+    return shown
+
+
+def _has_moved(name: str, before: float | None, now: float | None, policy: Policy) -> bool:
+    if before is None or now is None:
+        return False
+    if name == "error_rate":
+        return abs(now - before) >= 100.0 * policy.error_rate.warning
+    floor = policy.hit_rate if name == "hit_rate" else policy.response_time
+    return abs(now - before) >= floor.warning * before
+
+
+def _moved(
+    implementation_type: str, name: str, agreed: dict[str, Any], now: float, profile: Profile
+) -> Observation:
+    before = agreed["levels"][name]
+    since, minute = agreed["minute"], profile.learned_minute
+    worse = (now < before) == (name == "hit_rate")
+    key = f"{name}:moved"
+    metric = BY_NAME[name]
+    evidence: dict[str, Any] = {
+        "metric": name,
+        "unit": metric.unit,
+        "direction": "moved",
+        "value": now,
+        "expected": before,
+        "lower": None,
+        "upper": None,
+        "p_value": None,
+        "effect_absolute": now - before,
+        "effect_relative": (now - before) / before if before else None,
+        "n": float(profile.windows),
+        "method": "median of the last day's hours against the level last agreed",
+        "worst_minute": minute,
+        "opened_minute": since,
+        "last_minute": minute,
+        "windows": minute - since,
+        "flagged_windows": 0,
+        "first": before,
+        "lead": True,
+        "reasons": [],
+        "metrics": [name],
+        "unchanged": [],
+        "causes": [],
+        "impact": {"extra_backend_calls": None, "added_latency_seconds": None, "cost": None},
+        "baseline": {"learned_minute": minute, "windows": profile.windows},
+        "resolved_minute": minute,
+    }
+    return Observation(
+        fingerprint=fingerprint(implementation_type, TRACK, minute, key),
+        incident_id=incident_id(implementation_type, TRACK, minute),
+        implementation_type=implementation_type,
+        severity=Severity.WARNING if worse else Severity.INFO,
+        category=metric.category if worse else BASELINE.category,
+        metric_name=name,
+        direction="moved",
+        metric_value=now,
+        baseline_value=before,
+        deviation_percentage=100.0 * (now - before) / before if before else None,
+        timestamp_minute=minute,
+        window_start_minute=since,
+        window_end_minute=minute,
+        status="resolved",
+        evidence=evidence,
+    )
+
+
+def _row(implementation_type: str, profile: Profile, history: History, reason: str) -> LearnedBaseline:
+    centre = median(history.parts[:, :, Part.LEVEL].astype(np.float64))
+
+    def level(name: str) -> float | None:
+        value = float(centre[AT[name]])
+        if not math.isfinite(value):
+            return None
+        return scale_of(name) / (1.0 + math.exp(-value)) if scale_of(name) > 1 else math.exp(value)
+
+    def deviation(name: str) -> float:
+        return math.sqrt(float(profile.drift[AT[name]] + profile.spread[AT[name]]))
+
+    hit_rate, average = level("hit_rate"), level("avg_response_time_ms")
+    share = 0.0 if hit_rate is None else hit_rate / 100.0
+    return LearnedBaseline(
+        implementation_type=implementation_type,
+        period_start_minute=profile.period_start_minute,
+        period_end_minute=history.last_hour * MINUTES + MINUTES,
+        learned_minute=profile.learned_minute,
+        hit_rate=hit_rate,
+        avg_response_time_ms=average,
+        p95_response_time_ms=level("p95_response_time_ms"),
+        error_rate=level("error_rate"),
+        hit_rate_stddev=None if hit_rate is None else 100.0 * share * (1.0 - share) * deviation("hit_rate"),
+        response_time_stddev=None if average is None else average * deviation("avg_response_time_ms"),
+        sample_size=profile.windows,
+        reason=reason,
+        profile=profile.as_json(),
+    )

@@ -1,0 +1,173 @@
+"""Findings that belong together: opened, extended, resolved after a quiet spell, reopened if they flap.
+
+A track is a kind of incident that one cache can have one of at a time: `alarm` (something is worse), `notice` (something is different,
+and nothing worse) and `collector` (the windows themselves are wrong or missing). A track's incident is plain JSON and part of the state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from auditor.detection.catalogue import BASELINE, BY_NAME, VALIDITY, Severity
+from auditor.detection.findings import CRITICAL, WARNING
+
+if TYPE_CHECKING:
+    from auditor.detection.policy import Policy
+
+Incident = dict[str, Any]
+Finding = dict[str, Any]
+
+ALARM: Final = "alarm"
+NOTICE: Final = "notice"
+COLLECTOR: Final = "collector"
+TRACKS: Final = (ALARM, NOTICE, COLLECTOR)
+
+METRICS: Final = BY_NAME | {VALIDITY.name: VALIDITY, BASELINE.name: BASELINE}
+
+NEW_NORMAL_AFTER_MINUTES: Final = 3 * 1440
+"""An alarm that has lasted this long is what is normal now: it stays open, but its windows are learned from."""
+SURE_AT_ONCE: Final = 1e-3
+"""A finding this many times less probable than the threshold is critical without waiting for two more."""
+CRITICAL_WINDOWS: Final = 3
+REASONS_KEPT: Final = 5
+
+
+def opened(minute: int) -> Incident:
+    """A new incident without findings."""
+    return {
+        "opened": minute,
+        "last": minute,
+        "quiet": 0,
+        "resolved": None,
+        "flagged": 0,
+        "metrics": {},
+        "lead": None,
+        "signals": {},
+        "size_before": None,
+        "lead_in": 0,
+        "extra_misses": 0.0,
+        "added_ms": 0.0,
+        "reasons": [],
+    }
+
+
+def current(tracks: dict[str, Any], track: str, minute: int, policy: Policy) -> Incident | None:
+    """The incident that a finding at `minute` belongs to: the open one, or one resolved a little while ago."""
+    incident: Incident | None = tracks.get(track)
+    if incident is None:
+        return None
+    if incident["resolved"] is not None and minute - incident["resolved"] > policy.reopen_within_minutes:
+        return None
+    return incident
+
+
+def is_open(tracks: dict[str, Any], track: str) -> bool:
+    """Whether the track has an incident that is not resolved."""
+    incident = tracks.get(track)
+    return incident is not None and incident["resolved"] is None
+
+
+def excludes(tracks: dict[str, Any], minute: int) -> bool:
+    """Whether the minute belongs to an incident whose windows must not be learned from."""
+    alarm = tracks.get(ALARM)
+    alarmed = (
+        alarm is not None
+        and alarm["resolved"] is None
+        and minute - alarm["opened"] < NEW_NORMAL_AFTER_MINUTES
+    )
+    return alarmed or is_open(tracks, COLLECTOR)
+
+
+def extend(incident: Incident, minute: int, findings: list[Finding], alpha: float) -> None:
+    """Add a minute's findings to an incident, opening it again if it was resolved."""
+    incident["last"] = minute
+    incident["quiet"] = 0
+    incident["resolved"] = None
+    incident["flagged"] += 1
+    for finding in findings:
+        _add(incident["metrics"], minute, finding, alpha)
+    lead = incident["lead"]
+    if lead is None or incident["metrics"][lead]["level"] < WARNING:
+        incident["lead"] = _leader(incident["metrics"])
+
+
+def quieten(incident: Incident, minute: int, policy: Policy) -> bool:
+    """Count a quiet minute; True where it was the one that resolves the incident."""
+    if incident["resolved"] is not None:
+        return False
+    incident["quiet"] += 1
+    if incident["quiet"] < policy.resolve_after_minutes:
+        return False
+    incident["resolved"] = minute
+    return True
+
+
+def _leader(metrics: dict[str, Any]) -> str:
+    """The first to warn leads, among those of one minute the one that says most; then none takes over."""
+
+    def order(key: str) -> tuple[bool, int, int]:
+        part = metrics[key]
+        warns = part["level"] >= WARNING
+        return not warns, part["warned"] if warns else 0, METRICS[part["metric"]].rank
+
+    return min(metrics, key=order)
+
+
+def _add(metrics: dict[str, Any], minute: int, finding: Finding, alpha: float) -> None:
+    key = f"{finding['metric']}:{finding['direction']}"
+    part = metrics.get(key)
+    if part is None:
+        part = metrics[key] = {
+            "metric": finding["metric"],
+            "direction": finding["direction"],
+            "first": minute,
+            "first_value": finding["value"],
+            "flagged": 0,
+            "critical_windows": 0,
+            "level": 0,
+            "critical": False,
+            "warned": None,
+            "worst": finding | {"minute": minute},
+        }
+    part["last"] = minute
+    part["flagged"] += 1
+    part["level"] = max(part["level"], finding["level"])
+    if part["warned"] is None and finding["level"] >= WARNING:
+        part["warned"] = minute
+    if finding["level"] >= CRITICAL:
+        part["critical_windows"] += 1
+        sure = finding["p"] <= alpha * SURE_AT_ONCE
+        part["critical"] = part["critical"] or sure or part["critical_windows"] >= CRITICAL_WINDOWS
+    if _size(finding) > _size(part["worst"]):
+        part["worst"] = finding | {"minute": minute}
+
+
+def _size(finding: Finding) -> float:
+    size = abs(finding["absolute"] if finding["metric"] == "error_rate" else finding["relative"])
+    return size if math.isfinite(size) else 0.0
+
+
+def severity_of(incident: Incident, key: str) -> Severity:
+    """The leader carries the severity of the whole incident, the others are an info: one incident pages once."""
+    if key != incident["lead"]:
+        return Severity.INFO
+    parts = incident["metrics"].values()
+    if any(part["critical"] for part in parts):
+        return Severity.CRITICAL
+    return Severity.WARNING if any(part["level"] >= WARNING for part in parts) else Severity.INFO
+
+
+def incident_id(implementation_type: str, track: str, opened_minute: int) -> str:
+    """The incident's name for good: of the cache, the track and the minute it opened in."""
+    return _digest(implementation_type, track, opened_minute)
+
+
+def fingerprint(implementation_type: str, track: str, opened_minute: int, key: str) -> str:
+    """The finding's name for good: of its incident, its metric and its direction; of no text and no number."""
+    return _digest(implementation_type, track, opened_minute, key)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]

@@ -1,0 +1,140 @@
+"""What one cache's detector remembers between windows, and its JSON."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.detection.hours import MINUTES, History
+from auditor.detection.profile import Profile
+from auditor.detection.windows import COLUMNS, WindowBlock
+
+if TYPE_CHECKING:
+    from auditor.detection.judgement import State
+
+STATE_VERSION: Final = 1
+KEPT: Final = MINUTES + 14
+"""Windows remembered as they came: the hour that is being gathered, and what completes a span."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """The state of the fold as it works; `as_json` and `from_json` are exact inverses.
+
+    Parameters
+    ----------
+    recent
+        The last windows, at most `KEPT`; None before the first.
+    excluded
+        Of shape (len(recent),): windows that must not be learned from.
+    peaks
+        Shape (signals,): the largest -ln p so far in the hour that is being gathered; NaN where none.
+    seen
+        Valid windows with data so far, counted up to the number that learning needs.
+    absent_run
+        Minutes without a row up to the last one.
+    profile
+        What is normal; None while learning.
+    history
+        The hours that relearning reads.
+    tracks
+        The current incident of each track, as JSON; see `incidents`.
+    agreed
+        The levels that "normal has moved" is measured from; None in the first day.
+    """
+
+    recent: WindowBlock | None = None
+    excluded: np.typing.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    peaks: dict[str, float] = field(default_factory=dict)
+    seen: int = 0
+    absent_run: int = 0
+    profile: Profile | None = None
+    history: History = field(default_factory=History.empty)
+    tracks: dict[str, Any] = field(default_factory=dict)
+    agreed: dict[str, Any] | None = None
+
+    def remember(self, block: WindowBlock, excluded: np.typing.NDArray[np.bool_]) -> None:
+        """Append windows and forget those that are no longer needed."""
+        self.excluded = np.concatenate([self.excluded, excluded])[-KEPT:]
+        self.recent = joined(self.recent, block, KEPT)
+
+    def as_json(self) -> State:
+        """The state as plain JSON."""
+        return {
+            "version": STATE_VERSION,
+            "hot": {
+                "recent": None if self.recent is None else _block_as_json(self.recent),
+                "excluded": base64.b64encode(np.packbits(self.excluded).tobytes()).decode(),
+                "peaks": self.peaks,
+                "seen": self.seen,
+                "absent_run": self.absent_run,
+                "profile": None if self.profile is None else self.profile.as_json(),
+                "tracks": self.tracks,
+                "agreed": self.agreed,
+            },
+            "history": self.history.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, state: State | None, implementation_type: str) -> Memory:
+        """The memory that `as_json` wrote, or an empty one.
+
+        Raises
+        ------
+        ValueError
+            If the state was written by a version that this one does not know.
+        """
+        if state is None:
+            return cls()
+        if state["version"] != STATE_VERSION:
+            raise ValueError(
+                f"the stored state of {implementation_type} has version {state['version']}, this auditor reads {STATE_VERSION}"
+            )
+        hot = state["hot"]
+        recent = None if hot["recent"] is None else _block_from_json(hot["recent"], implementation_type)
+        bits = np.unpackbits(np.frombuffer(base64.b64decode(hot["excluded"]), dtype=np.uint8))
+        return cls(
+            recent=recent,
+            excluded=bits[: 0 if recent is None else len(recent)].astype(np.bool_),
+            peaks=dict(hot["peaks"]),
+            seen=hot["seen"],
+            absent_run=hot["absent_run"],
+            profile=None if hot["profile"] is None else Profile.from_json(hot["profile"]),
+            history=History.from_json(state["history"]),
+            tracks=copy.deepcopy(hot["tracks"]),
+            agreed=hot["agreed"],
+        )
+
+
+def joined(first: WindowBlock | None, second: WindowBlock, keep: int) -> WindowBlock:
+    """The last `keep` windows of two blocks, the second following the first."""
+    if first is None:
+        return second.slice(max(0, len(second) - keep), len(second))
+    columns = {name: np.concatenate([first.columns[name], second.columns[name]])[-keep:] for name in COLUMNS}
+    present = np.concatenate([first.present, second.present])[-keep:]
+    revision = np.concatenate([first.revision, second.revision])[-keep:]
+    start = second.last_minute - len(present) + 1
+    return WindowBlock(second.implementation_type, start, columns, present, revision)
+
+
+def _block_as_json(block: WindowBlock) -> dict[str, Any]:
+    data = np.stack([block.columns[name] for name in COLUMNS]).astype("<f8")
+    return {
+        "first_minute": block.first_minute,
+        "windows": len(block),
+        "columns": base64.b64encode(data.tobytes()).decode(),
+        "present": base64.b64encode(np.packbits(block.present).tobytes()).decode(),
+    }
+
+
+def _block_from_json(stored: dict[str, Any], implementation_type: str) -> WindowBlock:
+    count = stored["windows"]
+    data = np.frombuffer(base64.b64decode(stored["columns"]), dtype="<f8").reshape(len(COLUMNS), count)
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(stored["present"]), dtype=np.uint8))[:count]
+    columns = {name: data[i].astype(np.float64) for i, name in enumerate(COLUMNS)}
+    zeros = np.zeros(count, dtype=np.int64)
+    return WindowBlock(implementation_type, stored["first_minute"], columns, bits.astype(np.bool_), zeros)

@@ -1,0 +1,205 @@
+"""Windows in time order into incidents: which minute opens, extends or resolves what."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.detection.accumulation import accumulate
+from auditor.detection.findings import CRITICAL, WARNING
+from auditor.detection.incidents import (
+    ALARM,
+    COLLECTOR,
+    NOTICE,
+    REASONS_KEPT,
+    TRACKS,
+    Finding,
+    Incident,
+    current,
+    excludes,
+    extend,
+    is_open,
+    opened,
+    quieten,
+)
+from auditor.detection.signals import AT
+
+if TYPE_CHECKING:
+    from auditor.detection.policy import Policy
+    from auditor.detection.reading import Reading
+    from auditor.detection.state import Memory
+    from auditor.detection.windows import WindowBlock
+
+LEAD_IN_WINDOWS: Final = 14
+LEAD_IN_SHARE: Final = 0.3
+"""Share of the opening's effect by which windows before it have to be off to count as its lead-in."""
+SILENCE_CRITICAL_MINUTES: Final = 5
+
+
+@dataclass(slots=True)
+class Tracked:
+    """What a chunk did to the incidents; `excluded` and `anomalous` have shape (n,)."""
+
+    excluded: np.typing.NDArray[np.bool_]
+    anomalous: np.typing.NDArray[np.bool_]
+    touched: set[str] = field(default_factory=set)
+    finished: list[tuple[str, Incident]] = field(default_factory=list)
+
+
+def track_findings(
+    memory: Memory, chunk: WindowBlock, reading: Reading, reasons: dict[int, tuple[str, ...]], policy: Policy
+) -> Tracked:
+    """Walk the chunk in time order, moving the incidents in `memory`; minutes with nothing to say are passed over.
+
+    `reasons` says why windows of the chunk are broken, by position.
+    """
+    count = len(chunk)
+    anomalous = np.zeros(count, dtype=np.bool_)
+    for side in reading.sides:
+        anomalous |= side.level > 0
+    tracked = Tracked(np.zeros(count, dtype=np.bool_), anomalous)
+    speaking = anomalous | reading.silent
+    for position in reasons:
+        speaking[position] = True
+    steps = _Steps(memory, chunk, reading, reasons, policy, tracked)
+    i = 0
+    while i < count:
+        if not any(is_open(memory.tracks, track) for track in TRACKS):
+            ahead = np.flatnonzero(speaking[i:])
+            if not len(ahead):
+                break
+            i += int(ahead[0])
+        steps.take(i)
+        i += 1
+    memory.absent_run = int(reading.absent_run[-1]) if count else memory.absent_run
+    return tracked
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    memory: Memory
+    chunk: WindowBlock
+    reading: Reading
+    reasons: dict[int, tuple[str, ...]]
+    policy: Policy
+    tracked: Tracked
+
+    def take(self, i: int) -> None:
+        minute = self.chunk.first_minute + i
+        if i in self.reasons:
+            self._extend(COLLECTOR, minute, i, [_broken(self.reasons[i])])
+        elif not self.chunk.present[i]:
+            if self.reading.silent[i]:
+                self._extend(COLLECTOR, minute, i, [self._silence(i)])
+        else:
+            self._quieten(COLLECTOR, minute)
+            self._statistics(minute, i)
+        self.tracked.excluded[i] = excludes(self.memory.tracks, minute)
+
+    def _statistics(self, minute: int, i: int) -> None:
+        found = [self.reading.finding(side, i) for side in self.reading.sides if side.level[i]]
+        worse = any(finding["level"] >= WARNING for finding in found)
+        if worse:
+            self._extend(ALARM, minute, i, found)
+        else:
+            self._quieten(ALARM, minute)
+        if found and not worse and not is_open(self.memory.tracks, ALARM):
+            self._extend(NOTICE, minute, i, found)
+        else:
+            self._quieten(NOTICE, minute)
+
+    def _extend(self, track: str, minute: int, i: int, found: list[Finding]) -> None:
+        tracks = self.memory.tracks
+        incident = current(tracks, track, minute, self.policy)
+        if incident is None:
+            incident = opened(minute)
+            tracks[track] = incident
+            if track != COLLECTOR:
+                self._look_back(incident, i, found)
+        extend(incident, minute, found, self.reading.alpha)
+        if track == COLLECTOR:
+            for reason in self.reasons.get(i, ()):
+                if reason not in incident["reasons"] and len(incident["reasons"]) < REASONS_KEPT:
+                    incident["reasons"].append(reason)
+        elif self.reading.flow is not None:
+            accumulate(incident, self.reading.flow, i)
+        self.tracked.touched.add(track)
+
+    def _quieten(self, track: str, minute: int) -> None:
+        incident = self.memory.tracks.get(track)
+        if incident is None or incident["resolved"] is not None:
+            return
+        if quieten(incident, minute, self.policy):
+            self.tracked.touched.discard(track)
+            self.tracked.finished.append((track, _copy(incident)))
+
+    def _look_back(self, incident: Incident, i: int, found: list[Finding]) -> None:
+        """What came just before: the last known size, and for how long the hit rate had been leaning already."""
+        reading = self.reading
+        at = reading.lead + i
+        sizes = reading.signals.value[AT["cache_size"]][max(0, at - LEAD_IN_WINDOWS) : at]
+        known = sizes[np.isfinite(sizes)]
+        incident["size_before"] = math.exp(known[-1]) - 1.0 if len(known) else None
+        effects = [finding["absolute"] for finding in found if finding["metric"] == "hit_rate"]
+        if not effects or reading.hit_rate is None:
+            return
+        rate = AT["hit_rate"]
+        while incident["lead_in"] < min(LEAD_IN_WINDOWS, at):
+            before = at - 1 - incident["lead_in"]
+            trials = reading.signals.weight[rate][before]
+            if not trials:
+                return
+            away = reading.signals.value[rate][before] / trials - reading.hit_rate[before]
+            if away * effects[0] <= 0 or abs(away) < LEAD_IN_SHARE * abs(effects[0]):
+                return
+            incident["lead_in"] += 1
+
+    def _silence(self, i: int) -> Finding:
+        run = float(self.reading.absent_run[i])
+        expected = float(self.reading.traffic[i])
+        p = float(self.reading.silence[i])
+        return {
+            "metric": "silence",
+            "direction": "absent",
+            "level": CRITICAL if run >= SILENCE_CRITICAL_MINUTES else WARNING,
+            "p": p,
+            "value": 0.0,
+            "expected": expected,
+            "absolute": -expected,
+            "relative": -1.0,
+            "lower": None,
+            "upper": None,
+            "p_value": p,
+            "n": run,
+            "method": "negative binomial probability of nothing at all",
+        }
+
+
+def _broken(reasons: tuple[str, ...]) -> Finding:
+    return {
+        "metric": "window_validity",
+        "direction": "invalid",
+        "level": WARNING,
+        "p": 0.0,
+        "value": float(len(reasons)),
+        "expected": 0.0,
+        "absolute": float(len(reasons)),
+        "relative": 0.0,
+        "lower": None,
+        "upper": None,
+        "p_value": None,
+        "n": 1.0,
+        "method": "identities that every window satisfies",
+    }
+
+
+def _copy(incident: Incident) -> dict[str, Any]:
+    """The incident as it stands; later findings may open it again and move it on."""
+    return incident | {
+        "metrics": {key: dict(part) for key, part in incident["metrics"].items()},
+        "signals": {name: dict(sums) for name, sums in incident["signals"].items()},
+        "reasons": list(incident["reasons"]),
+    }
