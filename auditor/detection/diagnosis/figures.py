@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeGuard
 
 MINUTES_A_DAY: Final = 1440
 MINUTES_A_YEAR: Final = 525_960
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def known(value: object) -> bool:
+def known(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number, so that it may be written."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -1,0 +1,209 @@
+"""The description: what, since when, how sure, what else, at what cost, and most likely why."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from auditor.detection.diagnosis.figures import (
+    MINUTES_A_YEAR,
+    clock,
+    count,
+    day,
+    known,
+    minutes,
+    percent,
+    plural,
+    seconds,
+)
+from auditor.detection.diagnosis.sentences import NAMES
+from auditor.explanation.names import neutral_text, quoted
+from auditor.explanation.wording import (
+    change,
+    distance,
+    listing,
+    metric_names,
+    normal_range,
+    sentence,
+    wording,
+)
+
+if TYPE_CHECKING:
+    from auditor.explanation.facts import Facts
+
+SURE: Final = ((0.9, "almost certainly"), (0.7, "probably"), (0.45, "most likely"), (0.0, "possibly"))
+WORTH_NAMING: Final = 0.1
+SENTENCES_FOR: Final = 3
+SENTENCES_AGAINST: Final = 2
+
+
+def describe(facts: Facts) -> str:
+    """The whole description: a few lines of whole sentences, each line on one question."""
+    own = _reasons(facts) if facts.evidence["metric"] in {"window_validity", "baseline"} else _chance(facts)
+    lines = [[_what(facts), _when(facts), *own], _company(facts)]
+    if facts.leads:
+        lines += [_impact(facts), _why(facts)]
+    return "\n".join(" ".join(line) for line in lines if line)
+
+
+def _what(facts: Facts) -> str:
+    evidence = facts.evidence
+    cache, metric = quoted(facts.cache), evidence["metric"]
+    if metric == "window_validity":
+        return f"The windows that the collector writes for {cache} contradict themselves; they were not judged any further."
+    if metric == "silence":
+        normal = (
+            f" where {count(evidence['expected'])} a minute are normal" if known(evidence["expected"]) else ""
+        )
+        return f"No operations of {cache} arrive{normal}."
+    if metric == "baseline":
+        return f"What is normal for {cache} has moved since it was last agreed."
+    words = wording(metric, evidence["unit"])
+    if evidence["direction"] == "moved":
+        was = f", from {words.figure(evidence['expected'])}" if known(evidence["expected"]) else ""
+        return f"The normal {words.name} of {cache} {change(evidence)}{was}."
+    text = f"The {words.name} of {cache} {change(evidence)}{_at_worst(facts)}"
+    if known(evidence["expected"]):
+        normal = normal_range(evidence)
+        about = f" (normal: {normal})" if normal else ""
+        text += f", where {words.figure(evidence['expected'])} was expected{about}"
+    far = distance(evidence)
+    return f"{text}: {far}." if far and known(evidence["expected"]) else f"{text}."
+
+
+def _at_worst(facts: Facts) -> str:
+    evidence = facts.evidence
+    if evidence["windows"] < 2:
+        return ""
+    worst = evidence["worst_minute"]
+    return f" in its most unusual minute, {clock(worst)}" if known(worst) else " in its most unusual minute"
+
+
+def _when(facts: Facts) -> str:
+    evidence = facts.evidence
+    opened, last, windows = evidence["opened_minute"], evidence["last_minute"], evidence["windows"]
+    start = f"{clock(opened)} on {day(opened)}"
+    if facts.status == "resolved":
+        ended = last + 1
+        until = clock(ended) if day(ended) == day(opened) else f"{clock(ended)} on {day(ended)}"
+        return f"It began at {start} and ended at {until}, after {minutes(windows)}{_share(facts)}."
+    if windows < 2:
+        return f"It began at {start} and has lasted one minute so far."
+    return f"It began at {start} and has lasted {minutes(windows)} so far{_share(facts)}."
+
+
+def _share(facts: Facts) -> str:
+    flagged, windows = facts.evidence["flagged_windows"], facts.evidence["windows"]
+    if not known(flagged) or windows < 2:
+        return ""
+    return (
+        " (every minute of it flagged)"
+        if flagged >= windows
+        else f" ({count(flagged)} of {count(windows)} minutes flagged)"
+    )
+
+
+def _chance(facts: Facts) -> list[str]:
+    p, n = facts.evidence["p_value"], facts.evidence["n"]
+    if not known(p) or not 0.0 <= p < 1.0:
+        return []
+    behind = f", from {plural(n, 'operation')}" if known(n) and n >= 1 else ""
+    return [f"By chance alone a minute like that would come {_how_often(p)}{behind}."]
+
+
+def _how_often(p: float) -> str:
+    if p <= 0.0 or 1.0 / p > 1e4 * MINUTES_A_YEAR:
+        return "less than once in ten thousand years"
+    every = 1.0 / p
+    if every >= MINUTES_A_YEAR:
+        return f"about once in {plural(_rough(every / MINUTES_A_YEAR), 'year')}"
+    if every >= 2 * 1440:
+        return f"about once in {plural(_rough(every / 1440), 'day')}"
+    return f"about once in {plural(_rough(every), 'minute')}"
+
+
+def _rough(value: float) -> float:
+    """Two significant digits: a chance is never known better."""
+    digits = 1 - math.floor(math.log10(max(value, 1.0)))
+    return round(value, digits)
+
+
+def _reasons(facts: Facts) -> list[str]:
+    return [
+        sentence(neutral_text(str(reason))) for reason in facts.evidence["reasons"] if str(reason).strip()
+    ]
+
+
+def _company(facts: Facts) -> list[str]:
+    evidence = facts.evidence
+    own, moved = evidence["metric"], list(evidence["metrics"])
+    parts = []
+    if not facts.leads and moved:
+        parts.append(f"It belongs to the incident that the {metric_names(moved[:1])[0]} leads.")
+    others = metric_names([name for name in moved if name != own and (facts.leads or name != moved[0])])
+    if others and own != "baseline":
+        parts.append(sentence(f"also unusual: {listing(others)}"))
+    unchanged = metric_names([name for name in evidence["unchanged"] if name not in moved])
+    if unchanged and facts.leads:
+        parts.append(sentence(f"as usual: {listing(unchanged)}"))
+    return parts
+
+
+def _impact(facts: Facts) -> list[str]:
+    impact = facts.evidence["impact"] or {}
+    calls, waiting, cost = (
+        impact.get(name) for name in ("extra_backend_calls", "added_latency_seconds", "cost")
+    )
+    parts = []
+    if known(calls) and calls >= 0.5:
+        money = f" (costing {_money(cost)})" if known(cost) and cost > 0 else ""
+        parts.append(f"{plural(round(calls), 'call')} to the backend beyond the usual{money}")
+    if known(waiting) and waiting >= 0.05:
+        parts.append(f"{seconds(waiting)} of added waiting over all requests")
+    if not parts:
+        return []
+    lead = "In all it cost" if facts.status == "resolved" else "So far it has cost"
+    return [f"{lead} {' and '.join(parts)}."]
+
+
+def _money(cost: float) -> str:
+    return f"{cost:,.2f}" if cost >= 0.01 else "less than 0.01"
+
+
+def _why(facts: Facts) -> list[str]:
+    cause = facts.cause
+    if cause is None:
+        return []
+    supports = [neutral_text(text) for text in cause["for"][:SENTENCES_FOR]]
+    if cause["cause"] == "unknown":
+        return [*_unexplained(facts), *supports, *_next(facts)]
+    confidence = cause["confidence"]
+    sure = next(word for least, word in SURE if confidence >= least)
+    named = NAMES.get(cause["cause"], cause["cause"].replace("_", " "))
+    parts = [f"The cause is {sure} {named} ({percent(confidence)} confidence)."]
+    if supports:
+        parts += ["For it:", *supports]
+    against = [neutral_text(text) for text in cause["against"][:SENTENCES_AGAINST]]
+    if against:
+        parts += ["Against it:", *against]
+    return parts + _next(facts)
+
+
+def _unexplained(facts: Facts) -> list[str]:
+    if facts.only_traffic:
+        return ["No fault of the cache is behind it."]
+    return ["No known cause fits what moved."]
+
+
+def _next(facts: Facts) -> list[str]:
+    others: list[dict[str, Any]] = [
+        cause
+        for cause in facts.evidence["causes"][1:3]
+        if cause["confidence"] >= WORTH_NAMING and cause["cause"] != "unknown"
+    ]
+    if not others:
+        return []
+    named = [
+        f"{NAMES.get(cause['cause'], cause['cause'])} ({percent(cause['confidence'])})" for cause in others
+    ]
+    return [sentence(f"it could also be {listing(named, 'or')}")]
