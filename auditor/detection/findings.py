@@ -25,6 +25,8 @@ MINUTES_A_WEEK: Final = 10_080
 TESTS_A_WINDOW: Final = 2 * len(CATALOGUE)
 LEAST_OPERATIONS: Final = 10
 """Fewer operations than this are no evidence of a rate, whatever they show."""
+LEAST_SPAN_TIMED: Final = 100
+"""Operations in a quarter of an hour below which its latencies are a handful of draws from a heavy tail."""
 LEAST_EXCESS: Final = 5
 """Misses, or errors, beyond what was expected, below which a rate is not worth waking anyone."""
 SETTLED_HOURS: Final = 24

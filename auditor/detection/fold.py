@@ -143,9 +143,10 @@ class _Work:
         valid = chunk.present & ~broken
         reading = self._read(chunk, broken)
         tracked = track_findings(memory, chunk, reading, reasons, self.policy)
-        self.touched |= tracked.touched
         for track, incident in tracked.finished:
             self._emit(track, incident)
+            self.touched.discard(track)
+        self.touched |= tracked.touched
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
         self.scores.append(reading.scores)
         self._gather_peaks(reading, tracked.excluded | tracked.anomalous)

@@ -131,7 +131,8 @@ def _rough_drift(level: Floats) -> Floats:
     if len(level) < 3:
         return _PRIOR_DRIFT
     steps = np.abs(np.diff(level, axis=0))
-    return np.fmax(_PRIOR_DRIFT / 4, (1.4826 * median(steps)) ** 2)
+    rough: Floats = np.fmax(_PRIOR_DRIFT / 4, (1.4826 * median(steps)) ** 2)
+    return rough
 
 
 def _forecast_errors(seen: Floats, half_life: float, drift: Floats) -> tuple[Floats, Floats]:
@@ -166,9 +167,9 @@ def _drift(error: Floats, noise: Floats) -> Floats:
     bound = 3.0 * 1.4826 * median(size)
     known = np.isfinite(size) & np.isfinite(noise)
     excess = np.where(known, np.maximum(np.minimum(size, bound) ** 2 - noise, 0.0), 0.0).sum(axis=0)
-    return np.maximum(
-        (PRIOR_WEIGHT * _PRIOR_DRIFT + excess) / (PRIOR_WEIGHT + known.sum(axis=0)), _LEAST_DRIFT
-    )
+    blended = (PRIOR_WEIGHT * _PRIOR_DRIFT + excess) / (PRIOR_WEIGHT + known.sum(axis=0))
+    drift: Floats = np.maximum(blended, _LEAST_DRIFT)
+    return drift
 
 
 def _spread(parts: Floats) -> Floats:
@@ -183,7 +184,8 @@ def _spread(parts: Floats) -> Floats:
     pooled = np.where(trust > 0, trust * np.minimum(np.nan_to_num(spread), bound), 0.0).sum(axis=0)
     prior_weight = 0.5 * PRIOR_WEIGHT
     blended = (prior_weight * _PRIOR_SPREAD + pooled) / (prior_weight + trust.sum(axis=0))
-    return np.maximum(blended, 1e-6)
+    least: Floats = np.maximum(blended, 1e-6)
+    return least
 
 
 def _inflation(peaks: Floats) -> Floats:

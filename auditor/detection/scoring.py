@@ -22,6 +22,9 @@ SPAN: Final = 15
 SPAN_LEAST: Final = 8
 """Windows of a span that must say something."""
 
+LEAST_VARIANCE: Final = 1e-8
+"""On the log scale: no gauge is known to better than a hundredth of a percent."""
+
 PROPORTIONS: Final = ("hit_rate", "error_rate", "eviction_rate")
 PLAIN_GAUGES: Final = (
     "avg_hit_response_time_ms",
@@ -211,7 +214,8 @@ def _spread_at(profile: Profile, at: int, weight: Floats) -> Floats:
     share is right, the scale is not too small.
     """
     ratio = profile.weight[at] / np.maximum(weight, 1e-9)
-    return profile.spread[at] * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
+    variance: Floats = profile.spread[at] * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
+    return variance
 
 
 def _gauge(
@@ -224,6 +228,7 @@ def _gauge(
     lead: int,
 ) -> Tested:
     known = weight > 0
+    variance = np.maximum(variance, LEAST_VARIANCE)
     location, scale = centre[lead:], np.sqrt(variance[lead:])
     degrees = 4.0 + np.minimum(weight[lead:], 1e6)
     x = np.where(known[lead:], logs[lead:], location)
@@ -233,7 +238,7 @@ def _gauge(
     away = sliding(np.where(known, logs - centre, 0.0), lead) / number
     beyond = sliding(np.where(known, variance - drift, 0.0), lead) / (number * number)
     shared = drift if isinstance(drift, float) or np.ndim(drift) == 0 else drift[lead:]
-    span_scale = np.sqrt(shared + beyond)
+    span_scale = np.sqrt(np.maximum(shared + beyond, LEAST_VARIANCE))
     span_low, span_high = gauge_tails(
         away, np.zeros(len(away)), span_scale, 4.0 + 14.0 + np.minimum(weight[lead:], 1e6)
     )

@@ -1,0 +1,1 @@
+"""Exact tails of the predictive distributions: one file for each family."""
