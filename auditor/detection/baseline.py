@@ -10,6 +10,7 @@ import numpy as np
 
 from auditor.detection.catalogue import BASELINE, BY_NAME, Severity
 from auditor.detection.evidence import scale_of
+from auditor.detection.findings import LEAST_OPERATIONS
 from auditor.detection.hours import MINUTES, History, Part
 from auditor.detection.incidents import fingerprint, incident_id
 from auditor.detection.judgement import LearnedBaseline, Observation

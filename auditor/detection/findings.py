@@ -229,6 +229,7 @@ def _latency(profile: Profile, name: str, tests: dict[str, Tested], floor: Floor
             window = effect >= floor.warning
             span = sign * _relative(tested.span_value, tested.span_expected) >= floor.warning
             window &= tested.weight >= LEAST_OPERATIONS
+            span &= tested.span_weight >= LEAST_SPAN_TIMED
         found, side = _side(
             profile, name, tested, direction, alpha, (window, span, effect >= LEANING * floor.warning)
         )

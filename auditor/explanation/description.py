@@ -76,7 +76,9 @@ def _at_worst(facts: Facts) -> str:
     if evidence["windows"] < 2:
         return ""
     worst = evidence["worst_minute"]
-    return f" in its most unusual minute, {clock(worst)}" if known(worst) else " in its most unusual minute"
+    return (
+        f" in its most unusual minute, {clock(int(worst))}" if known(worst) else " in its most unusual minute"
+    )
 
 
 def _when(facts: Facts) -> str:

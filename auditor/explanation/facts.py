@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from auditor.detection.catalogue import Severity
-
     from auditor.detection.judgement import Observation
 
 _ABSENT: Final[Mapping[str, Any]] = {

@@ -37,7 +37,7 @@ def _moved(name: str, unit: Callable[[float], str], kind: str, expected: float, 
 
 
 def _be(name: str) -> str:
-    return "are" if name.endswith("s") else "is"
+    return "are" if name in {"Lookups", "Hits", "Evictions"} else "is"
 
 
 def _a_minute(value: float) -> str:
@@ -95,6 +95,45 @@ def _eviction_share(kind: str, evictions: float, sets: float) -> str:
     return {"none": f"Hardly any set evicts: {shown}", "some": f"Part of the sets evict: {shown}"}.get(
         kind, f"Most sets evict another entry: {shown}"
     )
+
+
+def _refill(kind: str, lowest: float, now: float, sets: float) -> str:
+    shown = f"from {count(lowest)} to {plural(now, 'entry', 'entries')} on {count(sets)} sets a minute"
+    return (
+        f"The sets fill the cache up again, {shown}"
+        if kind == "yes"
+        else f"The sets do not fill the cache up, {shown}"
+    )
+
+
+def _refill_numbers(signature: IncidentSignature) -> tuple[float, ...]:
+    size = signature.signals["cache_size"]
+    return size.lowest, late(signature, size), signature.signals["sets"].observed
+
+
+def _size_floor(kind: str, lowest: float, sets: float) -> str:
+    shown = f"{plural(lowest, 'entry', 'entries')} against {count(sets)} sets a minute"
+    if kind == "within":
+        return f"At its smallest the cache held no more than was set within a minute or two: {shown}"
+    return f"At its smallest the cache still held more than was set since: {shown}"
+
+
+def _size_floor_numbers(signature: IncidentSignature) -> tuple[float, ...]:
+    return signature.signals["cache_size"].lowest, signature.signals["sets"].observed
+
+
+def _surplus(kind: str, lookups: float, misses: float) -> str:
+    shown = f"{count(lookups)} more lookups a minute, {count(max(0.0, misses))} more misses"
+    return {
+        "little": f"Most of the added lookups are hits: {shown}",
+        "matching": f"The added misses match the added lookups: {shown}",
+    }.get(kind, f"Misses rose by far more than lookups: {shown}")
+
+
+def _surplus_numbers(signature: IncidentSignature) -> tuple[float, ...]:
+    expected, observed = gets(signature)
+    misses = signature.signals["misses"]
+    return observed - expected, misses.observed - misses.expected
 
 
 def _share_numbers(signature: IncidentSignature) -> tuple[float, ...]:
@@ -191,6 +230,9 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "eviction_share": (_share_numbers, _eviction_share),
     "evictions": _change("Evictions", _a_minute, "evictions"),
     "landed": (_landed_numbers, _landed),
+    "refill": (_refill_numbers, _refill),
+    "size_floor": (_size_floor_numbers, _size_floor),
+    "surplus": (_surplus_numbers, _surplus),
     "sets_per_miss": (_per_miss_numbers, _per_miss),
     "miss_latency": _change("The response time of misses", milliseconds, "avg_miss_response_time_ms"),
     "hit_latency": _change("The response time of hits", milliseconds, "avg_hit_response_time_ms"),

@@ -48,6 +48,9 @@ ANYTHING: Final[Mapping[str, Kinds]] = {
     "eviction_share": {"none": 0.4, "some": 0.25, "most": 0.35},
     "evictions": {"fell": 0.25, "same": 0.4, "rose": 0.35},
     "landed": {"no": 0.5, "yes": 0.5},
+    "refill": {"no": 0.5, "yes": 0.5},
+    "size_floor": {"within": 0.5, "beyond": 0.5},
+    "surplus": {"little": 0.4, "matching": 0.3, "excess": 0.3},
     "sets_per_miss": {"fell": 0.15, "same": 0.7, "rose": 0.15},
     "miss_latency": {"fell": 0.1, "same": 0.65, "rose": 0.25},
     "hit_latency": {"fell": 0.1, "same": 0.7, "rose": 0.2},
@@ -63,7 +66,7 @@ ANYTHING: Final[Mapping[str, Kinds]] = {
 """What an unknown cause may show: the measure against which every picture is weighed."""
 
 _CALM: Final[Mapping[str, Kinds]] = {
-    "gets": {"fell": 0.06, "same": 0.88, "rose": 0.06},
+    "gets": {"fell": 0.03, "same": 0.94, "rose": 0.03},
     "sets_per_miss": {"fell": 0.04, "same": 0.92, "rose": 0.04},
     "miss_latency": {"fell": 0.03, "same": 0.87, "rose": 0.1},
     "hit_latency": {"fell": 0.03, "same": 0.94, "rose": 0.03},
@@ -118,8 +121,9 @@ _SURGE: Final[Mapping[str, Kinds]] = {
     **_CALM,
     **_FEWER_HITS,
     "gets": {"fell": 0.001, "same": 0.049, "rose": 0.95},
-    "hits": {"fell": 0.05, "same": 0.88, "rose": 0.07},
-    "hits_left": {"few": 0.1, "some": 0.6, "most": 0.3},
+    "hits": {"fell": 0.2, "same": 0.74, "rose": 0.06},
+    "hits_left": {"few": 0.3, "some": 0.5, "most": 0.2},
+    "surplus": {"little": 0.02, "matching": 0.93, "excess": 0.05},
     "hit_trend": {"falling": 0.1, "flat": 0.8, "recovering": 0.1},
 }
 _NO_EVICTIONS: Final[Mapping[str, Kinds]] = {
@@ -135,6 +139,29 @@ _BETTER: Final[Mapping[str, Kinds]] = {
     "latency": {"fell": 0.4, "explained": 0.58, "rose": 0.02},
 }
 
+_TRAFFIC: Final[Mapping[str, Kinds]] = {
+    **_CALM,
+    "harm": {"no": 0.5, "yes": 0.5},
+    "hits_left": {"few": 0.02, "some": 0.3, "most": 0.68},
+    "onset": ANYTHING["onset"],
+}
+_MORE_TRAFFIC: Final[Mapping[str, Kinds]] = {
+    "gets": {"fell": 0.001, "same": 0.049, "rose": 0.95},
+    "hits": {"fell": 0.002, "same": 0.048, "rose": 0.95},
+    "hit_rate": {"fell": 0.2, "same": 0.5, "rose": 0.3},
+    "surplus": {"little": 0.93, "matching": 0.06, "excess": 0.01},
+    "size": {"emptied": 0.01, "fell": 0.02, "same": 0.6, "rose": 0.37},
+    "evictions": {"fell": 0.05, "same": 0.3, "rose": 0.65},
+}
+_LESS_TRAFFIC: Final[Mapping[str, Kinds]] = {
+    "gets": {"fell": 0.95, "same": 0.049, "rose": 0.001},
+    "hits": {"fell": 0.95, "same": 0.048, "rose": 0.002},
+    "hit_rate": {"fell": 0.4, "same": 0.55, "rose": 0.05},
+    "size": {"emptied": 0.02, "fell": 0.4, "same": 0.57, "rose": 0.01},
+    "size_trend": {"falling": 0.5, "flat": 0.49, "refilling": 0.01},
+    "evictions": {"fell": 0.65, "same": 0.34, "rose": 0.01},
+}
+
 PICTURES: Final = (
     Picture(
         "flush",
@@ -146,6 +173,8 @@ PICTURES: Final = (
             "hit_trend": {"falling": 0.05, "flat": 0.4, "recovering": 0.55},
             "size": {"emptied": 0.66, "fell": 0.29, "same": 0.045, "rose": 0.005},
             "size_trend": {"falling": 0.04, "flat": 0.16, "refilling": 0.8},
+            "refill": {"no": 0.1, "yes": 0.9},
+            "size_floor": {"within": 0.93, "beyond": 0.07},
         },
     ),
     Picture(
@@ -157,6 +186,7 @@ PICTURES: Final = (
             "hit_trend": {"falling": 0.2, "flat": 0.75, "recovering": 0.05},
             "size": {"emptied": 0.3, "fell": 0.67, "same": 0.028, "rose": 0.002},
             "size_trend": {"falling": 0.12, "flat": 0.85, "refilling": 0.03},
+            "refill": {"no": 0.95, "yes": 0.05},
             "eviction_share": {"none": 0.02, "some": 0.2, "most": 0.78},
             "evictions": {"fell": 0.02, "same": 0.1, "rose": 0.88},
             "landed": {"no": 0.25, "yes": 0.75},
@@ -171,7 +201,9 @@ PICTURES: Final = (
             **_NO_EVICTIONS,
             "hit_trend": {"falling": 0.35, "flat": 0.6, "recovering": 0.05},
             "size": {"emptied": 0.2, "fell": 0.6, "same": 0.195, "rose": 0.005},
-            "size_trend": {"falling": 0.5, "flat": 0.46, "refilling": 0.04},
+            "size_trend": {"falling": 0.42, "flat": 0.33, "refilling": 0.25},
+            "refill": {"no": 0.75, "yes": 0.25},
+            "size_floor": {"within": 0.25, "beyond": 0.75},
             "landed": {"no": 0.95, "yes": 0.05},
             "onset": {"sudden": 0.6, "gradual": 0.4},
         },
@@ -240,6 +272,8 @@ PICTURES: Final = (
             "latency": ANYTHING["latency"],
         },
     ),
+    Picture("unknown", 0.6, {**_TRAFFIC, **_MORE_TRAFFIC}),
+    Picture("unknown", 0.6, {**_TRAFFIC, **_LESS_TRAFFIC}),
     Picture("silence", 1.0, {"silence": {"no": 0.001, "yes": 0.999}, "harm": _CALM["harm"]}),
     Picture(
         "collector_fault",

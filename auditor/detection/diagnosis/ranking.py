@@ -47,10 +47,7 @@ def rank_causes(signature: IncidentSignature) -> tuple[Cause, ...]:
     confidences = _confidences({cause: score for cause, (score, _) in best.items()})
     order = sorted(confidences, key=lambda cause: (-confidences[cause], CAUSES.index(cause)))
     kept = [cause for cause in order if confidences[cause] >= LEAST_CONFIDENCE][:MOST_CAUSES] or order[:1]
-    return tuple(
-        _cause(cause, confidences[cause], best[cause][1] if cause in best else None, readings, signature)
-        for cause in kept
-    )
+    return tuple(_cause(cause, confidences[cause], best[cause][1], readings, signature) for cause in kept)
 
 
 def _best_pictures(readings: Mapping[str, Reading]) -> dict[str, tuple[float, Picture]]:
@@ -76,7 +73,7 @@ def weigh(picture: Picture, reading: Reading) -> float:
 
 def _confidences(scores: Mapping[str, float]) -> dict[str, float]:
     weights = {cause: math.exp(min(score, 50.0)) for cause, score in scores.items()}
-    weights["unknown"] = UNKNOWN_PRIOR
+    weights["unknown"] = UNKNOWN_PRIOR + weights["unknown"]
     total = sum(weights.values())
     return {cause: round(weight / total, 4) for cause, weight in weights.items()}
 
@@ -84,11 +81,11 @@ def _confidences(scores: Mapping[str, float]) -> dict[str, float]:
 def _cause(
     cause: str,
     confidence: float,
-    picture: Picture | None,
+    picture: Picture,
     readings: Mapping[str, Reading],
     signature: IncidentSignature,
 ) -> Cause:
-    if picture is None:
+    if cause == "unknown":
         return Cause(cause, confidence, unknown_sentences(readings, signature), (), refutation(cause))
     weights = {clue: weigh(picture, reading) for clue, reading in readings.items()}
     supports, opposes = sentences(picture, weights, readings, signature)

@@ -46,6 +46,9 @@ CUTS: Final[Mapping[str, tuple[tuple[str, float], ...]]] = {
     "errors": (("same", 0.008), ("rose", math.inf)),
     "onset": (("sudden", 3.5), ("gradual", math.inf)),
     "landed": (("no", 0.35), ("yes", math.inf)),
+    "refill": (("no", 0.3), ("yes", math.inf)),
+    "size_floor": (("within", math.log(1.8)), ("beyond", math.inf)),
+    "surplus": (("little", 0.55), ("matching", 1.7), ("excess", math.inf)),
     "silence": (("no", 0.5), ("yes", math.inf)),
     "validity": (("no", 0.5), ("yes", math.inf)),
     "harm": (("no", 0.5), ("yes", math.inf)),
@@ -99,6 +102,9 @@ def read(signature: IncidentSignature) -> dict[str, Reading]:
         _eviction_share(signature),
         _evictions(signature),
         _landed(signature),
+        _refill(signature),
+        _size_floor(signature),
+        _surplus(signature),
         _sets_per_miss(signature),
         _latency_change(signature, "miss_latency", "avg_miss_response_time_ms"),
         _latency_change(signature, "hit_latency", "avg_hit_response_time_ms"),
@@ -121,7 +127,7 @@ def gets(signature: IncidentSignature) -> tuple[float, float]:
 def late(signature: IncidentSignature, signal: Signal) -> float:
     """The newest level that can be told: the third window itself while there are only three."""
     if signature.windows == 3:
-        return max(0.0, 3.0 * signal.last - 2.0 * signal.first)
+        return min(signal.highest, max(signal.lowest, 3.0 * signal.last - 2.0 * signal.first))
     return signal.last
 
 
@@ -238,6 +244,44 @@ def _landed(signature: IncidentSignature) -> Reading | None:
     return _reading(
         "landed", max(-0.5, min(1.5, (pushed + grown) / surplus)), math.hypot(noise / surplus, 0.1)
     )
+
+
+def _refill(signature: IncidentSignature) -> Reading | None:
+    """The share of the sets since the cache was smallest that made it larger again; 1 where it is full again.
+
+    Into an emptied cache every set adds an entry, until it is full; into one that is cut or that expires sooner it does not.
+    """
+    size, sets = signature.signals["cache_size"], signature.signals["sets"].observed
+    normal, now = normal_size(signature), late(signature, size)
+    if signature.windows < 3 or not (normal > 0.0 and sets > 0.0 and size.lowest < 0.9 * normal):
+        return None
+    minutes = 1.5 if signature.windows == 3 else signature.windows - 2.5
+    room = min(sets * minutes, 0.95 * normal - size.lowest)
+    return _reading(
+        "refill", min(1.5, (now - size.lowest) / max(room, 1.0)), 0.15 + 0.5 / math.sqrt(sets * minutes)
+    )
+
+
+def _size_floor(signature: IncidentSignature) -> Reading | None:
+    """The smallest size against the sets of one minute: a cache that was emptied holds no more than was set since."""
+    size, sets = signature.signals["cache_size"], signature.signals["sets"].observed
+    if signature.windows < 2 or not (sets >= 0.0 and size.lowest < 0.7 * normal_size(signature)):
+        return None
+    return _reading(
+        "size_floor", math.log((size.lowest + 0.5) / (sets + 0.5)), 0.25 + 0.4 / math.sqrt(sets + 0.5)
+    )
+
+
+def _surplus(signature: IncidentSignature) -> Reading | None:
+    """Where lookups rose: the surplus of misses as a share of the surplus of lookups."""
+    expected, observed = gets(signature)
+    misses = signature.signals["misses"]
+    surplus = (observed - expected) * signature.windows
+    noise = 2.0 * math.sqrt(max(observed, 0.0) * signature.windows) if math.isfinite(observed) else math.nan
+    if not (surplus > max(noise, 0.15 * expected * signature.windows)):
+        return None
+    share = (misses.observed - misses.expected) * signature.windows / surplus
+    return _reading("surplus", max(-1.0, min(4.0, share)), 0.15 + noise / 4.0 / surplus)
 
 
 def _sets_per_miss(signature: IncidentSignature) -> Reading | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from auditor.detection.diagnosis.facts import fact
@@ -68,6 +67,16 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "evictions": {"fell": "fewer evictions", "same": "as many evictions as ever", "rose": "more evictions"},
     "landed": {"no": "surplus sets that take no room", "yes": "surplus sets that take room"},
+    "refill": {"no": "sets that do not fill the cache up", "yes": "sets that fill the cache up again"},
+    "size_floor": {
+        "within": "a cache that holds no more than was set since",
+        "beyond": "a cache that still holds older entries",
+    },
+    "surplus": {
+        "little": "added lookups that are mostly hits",
+        "matching": "as many added misses as added lookups",
+        "excess": "far more added misses than lookups",
+    },
     "sets_per_miss": {
         "fell": "fewer sets for each miss",
         "same": "as many sets for each miss as ever",
@@ -110,8 +119,8 @@ def sentences(
             continue
         if weight > 0.0:
             supports.append(f"{said}.")
-        else:
-            opposes.append(f"{said}; {NAMES[picture.cause]} would show {_would_show(picture, clue)}.")
+        elif (typical := _typical(picture, clue)) != reading.kind:
+            opposes.append(f"{said}; {NAMES[picture.cause]} would show {_WOULD_SHOW[clue][typical]}.")
     return tuple(supports[:MOST_SENTENCES]), tuple(opposes[:MOST_SENTENCES])
 
 
@@ -135,7 +144,6 @@ def refutation(cause: str) -> str:
     return REFUTATIONS[cause]
 
 
-def _would_show(picture: Picture, clue: str) -> str:
+def _typical(picture: Picture, clue: str) -> str:
     shows = picture.shows[clue]
-    kind = max(shows, key=lambda name: (shows[name], -math.inf))
-    return _WOULD_SHOW[clue][kind]
+    return max(shows, key=lambda kind: shows[kind])
