@@ -56,7 +56,10 @@ def relearn(
     if agreed is None:
         return Relearned(baseline, {"minute": profile.learned_minute, "levels": today}, ())
     moved = [
-        name for name in WATCHED if _has_moved(name, agreed["levels"].get(name), today.get(name), policy)
+        name
+        for name in WATCHED
+        if profile.weight[AT[name]] >= LEAST_OPERATIONS
+        and _has_moved(name, agreed["levels"].get(name), today.get(name), policy)
     ]
     if not moved:
         return Relearned(baseline, agreed, ())
