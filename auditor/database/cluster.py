@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -96,8 +97,8 @@ def check_version(data: Path) -> None:
         )
 
 
-def clear_stale(data: Path) -> None:
-    """Remove the pid file of a server that is gone; its number may belong to any process by now.
+def clear_stale(data: Path, sockets: Path) -> None:
+    """Remove the pid files and the socket of a server that is gone; its number may belong to any process by now.
 
     To be called only while `server.lock` is free, so no server that a keeper started is alive.
 
@@ -107,32 +108,27 @@ def clear_stale(data: Path) -> None:
         If the number belongs to a PostgreSQL server, started by something else on the same data.
     """
     path = data / "postmaster.pid"
-    try:
-        first = path.read_text().partition("\n")[0].strip()
-    except FileNotFoundError:
-        return
+    first = path.read_text().partition("\n")[0].strip() if path.exists() else ""
     if first.isdecimal() and _is_postgres(int(first)):
         raise DependencyUnreachable(
             f"Another PostgreSQL server (process {first}) may be using {data}: stop it first."
         )
-    path.unlink(missing_ok=True)
+    for stale in (path, sockets / _SOCKET, sockets / f"{_SOCKET}.lock"):
+        stale.unlink(missing_ok=True)
 
 
 def _is_postgres(pid: int) -> bool:
-    """Whether a process of that number lives and is a PostgreSQL server."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it lives, and is another user's
-    name = Path(f"/proc/{pid}/comm")
-    if name.parent.parent.joinpath("self").exists():
-        return name.exists() and name.read_text().strip() == "postgres"
+    """Whether a process of that number lives (a zombie does not) and is a PostgreSQL server."""
+    if Path("/proc/self/stat").exists():
+        try:
+            _, name, state = re.split(r" \((.*)\) ", Path(f"/proc/{pid}/stat").read_text(), maxsplit=1)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return name == "postgres" and not state.startswith("Z")
     asked = subprocess.run(  # noqa: S603 - the argument is a number
-        ["/bin/ps", "-p", str(pid), "-o", "comm="], capture_output=True, text=True, check=False
+        ["/bin/ps", "-p", str(pid), "-o", "stat=,comm="], capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip().endswith("postgres")
+    return asked.stdout.strip().endswith("postgres") and not asked.stdout.startswith("Z")
 
 
 def socket_folder(data: Path, owner: Owner | None) -> Path:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ _LONGEST_LOG: Final = 16 * 1024 * 1024
 _TURN_SECONDS: Final = 300.0
 _JOIN_SECONDS: Final = 60.0
 _REAP_SECONDS: Final = 5.0
+_SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
 
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -41,7 +43,7 @@ _SETTINGS: Final = {
     "log_timezone": "UTC",
     "jit": "off",
 }
-_FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FORGETFUL: Final = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedServer:
@@ -116,7 +118,11 @@ class EmbeddedServer:
             return
         os.close(self._hold)
         self._hold = None
-        if keeper.stop_unused(self.folder) and self._keeper is not None:
+        try:
+            stopped = keeper.stop_unused(self.folder)
+        except FileNotFoundError:  # the folder was removed: the keeper sees it within a second
+            stopped = True
+        if stopped and self._keeper is not None:
             self._reap(self._keeper)
             self._keeper = None
 
@@ -169,11 +175,12 @@ class EmbeddedServer:
         if not self.data.is_dir():
             cluster.make(self.data, programs, owner, durable=self.durable)
         cluster.check_version(self.data)
-        cluster.clear_stale(self.data)
+        sockets = cluster.socket_folder(self.data, owner)
+        cluster.clear_stale(self.data, sockets)
         if self.log.exists() and self.log.stat().st_size > _LONGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.old"))
         settings = _SETTINGS | ({} if self.durable else _FORGETFUL)
-        settings["unix_socket_directories"] = str(cluster.socket_folder(self.data, owner))
+        settings["unix_socket_directories"] = str(sockets)
         order = keeper.Start(
             folder=str(self.folder),
             postgres=str(programs / "postgres"),
@@ -226,10 +233,12 @@ def _kept_environment() -> dict[str, str]:
 
 
 def _answers(path: Path) -> bool:
+    """Whether a server takes a connection there and says a byte; a dying one may do the first."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(1.0)
         try:
             client.connect(str(path))
+            client.sendall(_SSL_REQUEST)
+            return client.recv(1) in {b"N", b"S"}
         except OSError:
             return False
-    return True

@@ -187,10 +187,13 @@ def main() -> None:
     if outcome != READY:
         return
     while process.poll() is None:
-        if not select.select([woken], [], [], _LOOK_SECONDS)[0]:
+        if select.select([woken], [], [], _LOOK_SECONDS)[0]:
+            os.read(woken, 512)
+            continue
+        try:
             stop_unused(folder, seconds=0)
-        elif not os.read(woken, 512):
-            return
+        except FileNotFoundError:  # somebody removed the folder: there is nothing left to save
+            process.send_signal(signal.SIGQUIT)
 
 
 if __name__ == "__main__":
