@@ -15,15 +15,27 @@ if TYPE_CHECKING:
     import psycopg
 
 _ROWS: Final = 5_000
-_MINUTE: Final = "extract(epoch from {column})::bigint / 60"
+_SPAN: Final = """
+    where minute_window >= to_timestamp(%(from)s::bigint * 60)
+        and minute_window <= to_timestamp(%(to)s::bigint * 60)
+        and (%(caches)s::text[] is null or implementation_type = any(%(caches)s::text[]))
+    order by implementation_type, minute_window
+"""
 _WINDOWS: Final = (
-    "select implementation_type, " + _MINUTE.format(column="minute_window") + ", revision::text::bigint, "
+    "select implementation_type, extract(epoch from minute_window)::bigint / 60, revision::text::bigint, "  # noqa: S608 - own names
     + ", ".join(f"{column}::float8" for column in COLUMNS)
-    + " from monitoring.cache_metrics_1min where minute_window >= to_timestamp(%(from)s::bigint * 60)"
-    " and minute_window <= to_timestamp(%(to)s::bigint * 60)"
-    " and (%(caches)s::text[] is null or implementation_type = any(%(caches)s::text[]))"
-    " order by implementation_type, minute_window"
-)  # fmt: skip
+    + " from monitoring.cache_metrics_1min"
+    + _SPAN
+)
+_LEDGER: Final = (
+    "select implementation_type, extract(epoch from minute_window)::bigint / 60, verdict, scores,"  # noqa: S608 - own names
+    " revision::text::bigint, mode, config_hash, late_verdict, late_scores from monitoring.cache_auditor_ledger"
+    + _SPAN
+)
+_CURSORS: Final = (
+    "select implementation_type, extract(epoch from cursor_minute)::bigint / 60"
+    " from monitoring.cache_auditor_checkpoint order by 1"
+)
 _FIRST_MINUTE: Final = -100_000_000
 _LAST_MINUTE: Final = 100_000_000
 
@@ -62,11 +74,7 @@ def windows_between(
     DependencyUnreachable
         If the database cannot be reached or lacks the schema.
     """
-    asked = {
-        "from": _FIRST_MINUTE if from_minute is None else from_minute,
-        "to": _LAST_MINUTE if to_minute is None else to_minute,
-        "caches": None if caches is None else list(caches),
-    }
+    asked = _asked(from_minute, to_minute, caches)
     with connect(dsn) as connection, failures.explained(dsn), connection.transaction():
         layout: _Layout | None = None
         for row in _stream(connection, _WINDOWS, asked):
@@ -120,13 +128,8 @@ class _Layout:
 
 def checkpoint_cursors(dsn: str) -> dict[str, int | None]:
     """The last audited minute of every cache that has a checkpoint."""
-    query = (
-        "select implementation_type, "
-        + _MINUTE.format(column="cursor_minute")
-        + " from monitoring.cache_auditor_checkpoint order by 1"
-    )
     with connect(dsn) as connection, failures.explained(dsn):
-        return dict(connection.execute(query.encode()).fetchall())
+        return dict(connection.execute(_CURSORS.encode()).fetchall())
 
 
 def ledger_between(
@@ -143,23 +146,18 @@ def ledger_between(
     DependencyUnreachable
         If the database cannot be reached or lacks the schema.
     """
-    query = (
-        "select implementation_type, "
-        + _MINUTE.format(column="minute_window")
-        + ", verdict, scores, revision::text::bigint, mode, config_hash, late_verdict, late_scores"
-        " from monitoring.cache_auditor_ledger where minute_window >= to_timestamp(%(from)s::bigint * 60)"
-        " and minute_window <= to_timestamp(%(to)s::bigint * 60)"
-        " and (%(caches)s::text[] is null or implementation_type = any(%(caches)s::text[]))"
-        " order by implementation_type, minute_window"
-    )
-    asked = {
+    asked = _asked(from_minute, to_minute, caches)
+    with connect(dsn) as connection, failures.explained(dsn), connection.transaction():
+        for row in _stream(connection, _LEDGER, asked):
+            yield LedgerRow(*row)
+
+
+def _asked(from_minute: int | None, to_minute: int | None, caches: Sequence[str] | None) -> dict[str, Any]:
+    return {
         "from": _FIRST_MINUTE if from_minute is None else from_minute,
         "to": _LAST_MINUTE if to_minute is None else to_minute,
         "caches": None if caches is None else list(caches),
     }
-    with connect(dsn) as connection, failures.explained(dsn), connection.transaction():
-        for row in _stream(connection, query, asked):
-            yield LedgerRow(*row)
 
 
 def _stream(

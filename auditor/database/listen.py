@@ -16,7 +16,7 @@ from auditor.database import failures
 from auditor.database.connect import KEEPALIVE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
 CHANNEL: Final = "cache_metrics"
 PROBE_SECONDS: Final = 30.0
@@ -35,7 +35,7 @@ class Hint:
 
 async def hints(
     dsn: str, *, probe_seconds: float = PROBE_SECONDS, longest_wait_seconds: float = 15.0
-) -> AsyncIterator[Hint]:
+) -> AsyncGenerator[Hint]:
     """Hints for as long as the caller iterates; close the generator to stop (`contextlib.aclosing`).
 
     A lost connection is made again, after waits that double up to `longest_wait_seconds`; each new one begins with a hint
@@ -68,7 +68,7 @@ def _waits(longest: float) -> Iterator[float]:
         wait = min(2 * wait, longest)
 
 
-async def _listened(dsn: str, probe_seconds: float) -> AsyncIterator[Hint]:
+async def _listened(dsn: str, probe_seconds: float) -> AsyncGenerator[Hint]:
     """The hints of one connection; ends only by its loss."""
     async with await AsyncConnection.connect(
         dsn, autocommit=True, **(KEEPALIVE | {"application_name": "auditor hints"})
