@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from auditor.database import failures
 from auditor.errors import DependencyUnreachable
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 
     from auditor.settings import Settings
 
-CONNECT_SECONDS: Final = 10
-KEEPALIVE: Final[dict[str, Any]] = {
-    "connect_timeout": CONNECT_SECONDS,
+_DEFAULTS: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
 """Connection options under which a vanished server is noticed within half a minute."""
+
+
+def completed(dsn: str, application_name: str) -> str:
+    """The connection string with this program's name and options, but for those that it sets itself."""
+    name = application_name.encode("ascii", "replace")[:63].decode()
+    return make_conninfo(**(_DEFAULTS | {"application_name": name} | conninfo_to_dict(dsn)))
 
 
 @contextlib.asynccontextmanager
@@ -92,9 +98,7 @@ def connect(dsn: str, **options: Any) -> psycopg.Connection[Any]:
         If the server cannot be reached; the sentence says why and what mends it.
     """
     with failures.explained(dsn):
-        return psycopg.connect(
-            dsn, autocommit=True, **(KEEPALIVE | {"application_name": "auditor"} | options)
-        )
+        return psycopg.connect(completed(dsn, "auditor"), autocommit=True, **options)
 
 
 def check_database(dsn: str) -> None:

@@ -13,7 +13,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from auditor.database import failures
-from auditor.database.connect import KEEPALIVE
+from auditor.database.connect import completed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -70,9 +70,7 @@ def _waits(longest: float) -> Iterator[float]:
 
 async def _listened(dsn: str, probe_seconds: float) -> AsyncGenerator[Hint]:
     """The hints of one connection; ends only by its loss."""
-    async with await AsyncConnection.connect(
-        dsn, autocommit=True, **(KEEPALIVE | {"application_name": "auditor hints"})
-    ) as connection:
+    async with await AsyncConnection.connect(completed(dsn, "auditor hints"), autocommit=True) as connection:
         await connection.execute(f"listen {CHANNEL}".encode())
         yield Hint(anew=True)
         while True:

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, pq
 from psycopg.types.json import Jsonb
 
 from auditor.database import failures, wire
-from auditor.database.connect import KEEPALIVE
+from auditor.database.connect import completed
 from auditor.errors import DependencyUnreachable
 
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ class PostgresStore:
             return self._connection
         self._connection = None
         self._connection = await AsyncConnection.connect(
-            self._dsn,
-            prepare_threshold=None,
-            **(KEEPALIVE | {"application_name": f"auditor {self._worker}"[:63]}),
+            completed(self._dsn, f"auditor {self._worker}"), prepare_threshold=None
         )
         return self._connection
 

@@ -90,7 +90,9 @@ def _result(result: Verdicts) -> dict[str, Any]:
 
 
 def _revisions(block: WindowBlock) -> list[str | None]:
-    return [str(revision) if revision else None for revision in block.revision.tolist()]
+    """What was judged: a window from before revisions were kept has 0, an absent one none."""
+    pairs = zip(block.revision.tolist(), block.present.tolist(), strict=True)
+    return [str(revision) if present else None for revision, present in pairs]
 
 
 def _ledger(block: WindowBlock | None, ledger: Ledger | None) -> dict[str, Any] | None:

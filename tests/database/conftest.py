@@ -35,3 +35,11 @@ def empty_database(plain_server: str, request: pytest.FixtureRequest) -> Iterato
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         yield make_conninfo(plain_server, dbname=name)
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(empty_database: str) -> str:
+    from auditor.database.migrations import apply_migrations
+
+    apply_migrations(empty_database)
+    return empty_database
