@@ -134,8 +134,8 @@ begin
         where c.lease_holder = worker and c.lease_expires_at > moment
     ), due as (
         select held.*, least(horizon, first_at + per_cache - 1) as last_at,
-            sum(greatest(0, least(horizon, first_at + per_cache - 1) - first_at + 1)) over (order by first_at, implementation_type)
-                as upto
+            (sum(greatest(0, least(horizon, first_at + per_cache - 1) - first_at + 1))
+                over (order by first_at, implementation_type))::bigint as upto
         from held where first_at is not null
     ), share as (
         select due.*, due.last_at < horizon or due.upto > at_most as cut,

@@ -107,7 +107,7 @@ _INTO_ROOM: Final[Mapping[str, Kinds]] = {
 _KEY_CHANGE: Final[Mapping[str, Kinds]] = {
     **_CALM,
     **_FEWER_HITS,
-    "hits_left": {"few": 0.66, "some": 0.32, "most": 0.02},
+    "hits_left": {"few": 0.8, "some": 0.19, "most": 0.01},
     "hit_trend": {"falling": 0.05, "flat": 0.5, "recovering": 0.45},
 }
 _GROWTH: Final[Mapping[str, Kinds]] = {
@@ -203,7 +203,7 @@ PICTURES: Final = (
             "size": {"emptied": 0.2, "fell": 0.6, "same": 0.195, "rose": 0.005},
             "size_trend": {"falling": 0.42, "flat": 0.33, "refilling": 0.25},
             "refill": {"no": 0.75, "yes": 0.25},
-            "size_floor": {"within": 0.25, "beyond": 0.75},
+            "size_floor": {"within": 0.4, "beyond": 0.6},
             "landed": {"no": 0.95, "yes": 0.05},
             "onset": {"sudden": 0.6, "gradual": 0.4},
         },
@@ -264,7 +264,8 @@ PICTURES: Final = (
         {
             **_CALM,
             "errors": {"same": 0.03, "rose": 0.97},
-            "hit_rate": {"fell": 0.45, "same": 0.45, "rose": 0.1},
+            "gets": {"fell": 0.3, "same": 0.67, "rose": 0.03},
+            "hit_rate": {"fell": 0.35, "same": 0.4, "rose": 0.25},
             "sets_per_miss": {"fell": 0.75, "same": 0.24, "rose": 0.01},
             "size": {"emptied": 0.03, "fell": 0.27, "same": 0.68, "rose": 0.02},
             "evictions": {"fell": 0.5, "same": 0.45, "rose": 0.05},

@@ -1,6 +1,6 @@
 """Causes of an incident, best first: soft naive Bayes over the clues, against an unknown cause that may show anything.
 
-Each picture's score is ln prior + sum over the clues measured of w ln(sum over kinds of P(kind | data) P(kind | cause) / P(kind)), each
+Each picture's score is ln prior + sum over the clues measured of w ln(P(measured | cause) / P(measured)), each
 term clipped, so that one clue alone can neither prove nor exclude a cause; w below 1 allows for clues that repeat each other
 (tempered likelihood; Bissiri, Holmes and Walker 2016). Confidence is the softmax over causes, the unknown one among
 them, whose score is 0: weak evidence reads as low confidence. A clue that is missing adds nothing to any score.
@@ -65,7 +65,9 @@ def weigh(picture: Picture, reading: Reading) -> float:
     if shows is None:
         return 0.0
     base = ANYTHING[reading.clue]
-    ratio = sum(share * shows[kind] / base[kind] for kind, share in reading.kinds().items())
+    likelihoods = reading.likelihoods()
+    under_picture = sum(likelihood * shows[kind] for kind, likelihood in likelihoods.items())
+    ratio = under_picture / sum(likelihood * base[kind] for kind, likelihood in likelihoods.items())
     if reading.clue in DECISIVE:
         return math.log(ratio) * 2.0
     return min(MOST_FOR, max(MOST_AGAINST, TEMPER * math.log(ratio)))

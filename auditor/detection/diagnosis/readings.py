@@ -21,39 +21,39 @@ _MOST_ERROR: Final = 0.8
 _TRAFFIC_ERROR: Final = 0.08
 _LATENCY_ERROR: Final = 0.10
 
-_CHANGE: Final = (("fell", -0.2), ("same", 0.2), ("rose", math.inf))
-CUTS: Final[Mapping[str, tuple[tuple[str, float], ...]]] = {
-    "hit_rate": (("fell", -0.15), ("same", 0.15), ("rose", math.inf)),
-    "hits_left": (("few", math.log(0.4)), ("some", math.log(0.88)), ("most", math.inf)),
-    "hit_trend": (("falling", -0.25), ("flat", 0.25), ("recovering", math.inf)),
+Kinds = tuple[float, tuple[tuple[str, float], ...]]
+_CHANGE: Final[Kinds] = (-1.2, (("fell", -0.2), ("same", 0.2), ("rose", 1.2)))
+_YES_NO: Final[Kinds] = (-0.5, (("no", 0.5), ("yes", 1.5)))
+CUTS: Final[Mapping[str, Kinds]] = {
+    "hit_rate": (-1.5, (("fell", -0.15), ("same", 0.15), ("rose", 1.5))),
+    "hits_left": (math.log(0.1), (("few", math.log(0.42)), ("some", math.log(0.88)), ("most", 0.15))),
+    "hit_trend": (-1.0, (("falling", -0.25), ("flat", 0.25), ("recovering", 1.0))),
     "gets": _CHANGE,
     "hits": _CHANGE,
     "size": (
-        ("emptied", math.log(0.35)),
-        ("fell", math.log(0.93)),
-        ("same", math.log(1.05)),
-        ("rose", math.inf),
+        -3.0,
+        (("emptied", math.log(0.35)), ("fell", math.log(0.9)), ("same", math.log(1.05)), ("rose", 0.5)),
     ),
-    "size_trend": (("falling", -0.06), ("flat", 0.06), ("refilling", math.inf)),
-    "eviction_share": (("none", 0.15), ("some", 0.6), ("most", math.inf)),
-    "evictions": (("fell", -0.3), ("same", 0.25), ("rose", math.inf)),
-    "sets_per_miss": (("fell", -0.2), ("same", 0.25), ("rose", math.inf)),
+    "size_trend": (-0.6, (("falling", -0.06), ("flat", 0.06), ("refilling", 0.6))),
+    "eviction_share": (0.0, (("none", 0.15), ("some", 0.6), ("most", 1.0))),
+    "evictions": (-1.3, (("fell", -0.3), ("same", 0.25), ("rose", 1.3))),
+    "sets_per_miss": (-1.2, (("fell", -0.2), ("same", 0.25), ("rose", 1.2))),
     "miss_latency": _CHANGE,
     "hit_latency": _CHANGE,
-    "latency": (("fell", -0.15), ("explained", 0.15), ("rose", math.inf)),
-    "latency_shape": (("level", math.log(1.7)), ("tall", math.inf)),
-    "hit_lag": (("shared", 0.6), ("misses_only", math.inf)),
-    "errors": (("same", 0.008), ("rose", math.inf)),
-    "onset": (("sudden", 3.5), ("gradual", math.inf)),
-    "landed": (("no", 0.35), ("yes", math.inf)),
-    "refill": (("no", 0.3), ("yes", math.inf)),
-    "size_floor": (("within", math.log(1.8)), ("beyond", math.inf)),
-    "surplus": (("little", 0.55), ("matching", 1.7), ("excess", math.inf)),
-    "silence": (("no", 0.5), ("yes", math.inf)),
-    "validity": (("no", 0.5), ("yes", math.inf)),
-    "harm": (("no", 0.5), ("yes", math.inf)),
+    "latency": (-1.2, (("fell", -0.15), ("explained", 0.15), ("rose", 1.2))),
+    "latency_shape": (0.0, (("level", math.log(1.7)), ("tall", math.log(4.0)))),
+    "hit_lag": (0.0, (("shared", 0.6), ("misses_only", 1.0))),
+    "errors": (-0.01, (("same", 0.008), ("rose", 0.15))),
+    "onset": (0.0, (("sudden", 3.5), ("gradual", 30.0))),
+    "landed": (-0.2, (("no", 0.35), ("yes", 1.1))),
+    "refill": (0.0, (("no", 0.42), ("yes", 1.0))),
+    "size_floor": (-0.5, (("within", math.log(1.8)), ("beyond", 1.7))),
+    "surplus": (-0.2, (("little", 0.55), ("matching", 1.7), ("excess", 3.0))),
+    "silence": _YES_NO,
+    "validity": _YES_NO,
+    "harm": _YES_NO,
 }
-"""Each clue's kinds with their upper ends."""
+"""Each clue's lowest value that is told apart from lower ones, and its kinds with their upper ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,25 @@ class Reading:
     value: float
     error: float
 
-    def kinds(self) -> dict[str, float]:
-        """The probability of each kind; they sum to 1."""
+    def likelihoods(self) -> dict[str, float]:
+        """How probable the measured value is under each kind, true values being spread evenly over the kind.
+
+        A measurement whose error is wide is about as probable under every kind, and so tells nothing.
+        """
+        start, kinds = CUTS[self.clue]
+        value = min(kinds[-1][1], max(start, self.value))
         shares: dict[str, float] = {}
-        below = 0.0
-        for kind, end in CUTS[self.clue]:
-            upto = 1.0 if math.isinf(end) else _normal_cdf((end - self.value) / self.error)
-            shares[kind] = max(0.0, upto - below)
-            below = upto
+        for kind, end in kinds:
+            inside = _normal_cdf((end - value) / self.error) - _normal_cdf((start - value) / self.error)
+            shares[kind] = inside / (end - start)
+            start = end
         return shares
 
     @property
     def kind(self) -> str:
-        """The most probable kind."""
-        shares = self.kinds()
-        return max(shares, key=lambda name: shares[name])
+        """The kind that the measured value lies in."""
+        kinds = CUTS[self.clue][1]
+        return next((kind for kind, end in kinds if self.value < end), kinds[-1][0])
 
 
 def read(signature: IncidentSignature) -> dict[str, Reading]:
@@ -182,8 +186,9 @@ def _size(signature: IncidentSignature) -> Reading | None:
     if not normal > 0.0 or not math.isfinite(lowest):
         return None
     value = math.log((lowest + 0.5) / (normal + 0.5))
-    if value > -0.07:
-        value = math.log((late(signature, signal) + 0.5) / (normal + 0.5))
+    if value > math.log(0.9):
+        before = signature.size_before if math.isfinite(signature.size_before) else normal
+        value = math.log((late(signature, signal) + 0.5) / (before + 0.5))
     return _reading("size", value, _size_error(signature))
 
 
@@ -255,11 +260,20 @@ def _refill(signature: IncidentSignature) -> Reading | None:
     normal, now = normal_size(signature), late(signature, size)
     if signature.windows < 3 or not (normal > 0.0 and sets > 0.0 and size.lowest < 0.9 * normal):
         return None
-    minutes = 1.5 if signature.windows == 3 else signature.windows - 2.5
+    minutes = _minutes_of_refill(signature)
     room = min(sets * minutes, 0.95 * normal - size.lowest)
     return _reading(
         "refill", min(1.5, (now - size.lowest) / max(room, 1.0)), 0.15 + 0.5 / math.sqrt(sets * minutes)
     )
+
+
+def _minutes_of_refill(signature: IncidentSignature) -> float:
+    """Minutes from the smallest size to the newest: of three, one where the middle one was smallest, else two."""
+    if signature.windows > 3:
+        return signature.windows - 2.5
+    size = signature.signals["cache_size"]
+    other = 2.0 * size.first - size.lowest
+    return 2.0 if other < late(signature, size) else 1.0
 
 
 def _size_floor(signature: IncidentSignature) -> Reading | None:
@@ -353,9 +367,7 @@ def _errors(signature: IncidentSignature) -> Reading | None:
         if total >= 0.0
         else 0.01
     )
-    return _reading(
-        "errors", value, min(0.1, max(0.002, abs(value / signal.z) if abs(signal.z) > 0.5 else spread))
-    )
+    return _reading("errors", value, min(0.1, max(0.002, spread)))
 
 
 def _onset(signature: IncidentSignature) -> Reading:

@@ -132,7 +132,7 @@ def unknown_sentences(readings: Mapping[str, Reading], signature: IncidentSignat
         for clue, reading in readings.items()
         if reading.kind not in calm and clue not in {"eviction_share", "hits_left", "harm", "landed"}
     ]
-    moved.sort(key=lambda reading: -max(reading.kinds().values()))
+    moved.sort(key=lambda reading: -abs(reading.value) / reading.error)
     said = tuple(f"{text}." for reading in moved[:MOST_SENTENCES] if (text := fact(reading, signature)))
     if signature.flagged and set(signature.flagged) <= {"throughput"}:
         return (*said, "Only the traffic moved; the cache itself behaves as it always did.")
