@@ -1,0 +1,409 @@
+"""A real LRU+TTL cache in simulated time, with faults: windows whose true cause is known.
+
+The cache is cachetools' TLRUCache on a clock that is an argument; lookups, misses that ask a backend of a given speed, sets that
+land when the backend has answered (so that misses for one key can overlap), evictions where capacity overflows, expiries that are
+recorded nowhere. Everything follows from the seed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from cachetools import Cache, TLRUCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HIT_MS: Final = 0.6
+MISS_MS: Final = 90.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A traffic shape: lookups a minute over so many keys with Zipf's exponent, into a cache of a capacity and a time to live."""
+
+    name: str
+    rate: float
+    keys: int
+    exponent: float
+    capacity: int
+    ttl: float
+    warm: int
+
+
+SHAPES: Final = (
+    Shape("trickle, time to live binds", 4, 60, 1.0, 400, 240, 900),
+    Shape("trickle, capacity binds", 6, 200, 1.0, 40, 1440, 900),
+    Shape("small, time to live binds", 20, 300, 1.0, 1000, 60, 300),
+    Shape("small, capacity binds", 30, 1500, 1.1, 200, 1440, 300),
+    Shape("middle, both bind", 120, 3000, 1.0, 900, 30, 150),
+    Shape("middle, capacity binds", 150, 4000, 1.1, 500, 600, 150),
+    Shape("large, time to live binds", 500, 2500, 1.0, 8000, 20, 90),
+    Shape("large, capacity binds", 1200, 20000, 1.0, 2500, 300, 90),
+)
+
+
+@dataclass
+class Condition:
+    """What is true of the world at a time; a fault changes it."""
+
+    backend: float = 1.0
+    lag_ms: float = 0.0
+    failing: float = 0.002
+    fails_slowly: bool = False
+    failure_is_miss: bool = True
+    rate: float = 1.0
+    strangers: float = 0.0
+    surplus: float = 0.0
+    narrow: float = 1.0
+    prefix: str = ""
+    unstable: bool = False
+    expire_hot_every: float = 0.0
+    crowd: int = 0
+
+
+class _Counting(TLRUCache[Any, float]):
+    """Entries are their own time of expiry; evictions for want of room are counted, expiries are not."""
+
+    evicted = 0
+
+    def entries(self) -> list[tuple[Any, float]]:
+        """The entries with their expiry, the least recently used first."""
+        by_use = self._TLRUCache__items  # type: ignore[attr-defined]
+        return [(key, Cache.__getitem__(self, key)) for key in list(by_use) if key in self]
+
+    def popitem(self) -> tuple[Any, float]:
+        item = super().popitem()
+        self.evicted += 1
+        return item
+
+
+@dataclass(frozen=True)
+class _Expire:
+    """Not a lookup: the moment at which a key expires."""
+
+    key: Any
+
+
+@dataclass
+class Minute:
+    """One window's columns, as the collector would fill them."""
+
+    hits: int = 0
+    misses: int = 0
+    sets: int = 0
+    evictions: int = 0
+    errors: int = 0
+    hit_ms: list[float] = field(default_factory=list)
+    miss_ms: list[float] = field(default_factory=list)
+    size: list[int] = field(default_factory=list)
+
+
+class World:
+    """A cache in front of a backend, under load."""
+
+    def __init__(self, shape: Shape, seed: int) -> None:
+        self.shape = shape
+        self.random = np.random.default_rng([seed, int(shape.rate), shape.capacity])
+        self.now = 0.0
+        self.ttl = shape.ttl
+        self.condition = Condition()
+        self.pending: list[tuple[float, int, Any]] = []
+        self.order = 0
+        self.serial = 0
+        ranks = np.arange(1, shape.keys + 1, dtype=np.float64) ** -shape.exponent
+        self.cumulative = np.cumsum(ranks / ranks.sum())
+        self.cache = self._cache(shape.capacity)
+
+    def _cache(self, capacity: int) -> _Counting:
+        return _Counting(capacity, ttu=lambda _key, until, _now: until, timer=lambda: self.now)
+
+    def copy(self, seed: int) -> World:
+        """The same world with its own future."""
+        twin = World(self.shape, seed)
+        twin.now, twin.ttl = self.now, self.ttl
+        for key, until in self.cache.entries():
+            twin.cache[key] = until
+        twin.pending, twin.order = list(self.pending), self.order
+        return twin
+
+    def resize(self, capacity: int, *, counted: bool) -> int:
+        """Give the cache another capacity; the number of entries it drops, where dropping them is counted."""
+        old = self.cache
+        self.cache = self._cache(capacity)
+        for key, until in old.entries():
+            self.cache[key] = until
+        dropped = self.cache.evicted
+        self.cache.evicted = old.evicted
+        return dropped if counted else 0
+
+    def shorten(self, ttl: float, old: str) -> None:
+        """Give entries a shorter time to live; those already there keep theirs, are aged, or start anew."""
+        for key, until in self.cache.entries():
+            if old == "aged":
+                self.cache[key] = until - (self.ttl - ttl)
+            elif old == "anew":
+                self.cache[key] = min(until, self.now + ttl)
+        self.ttl = ttl
+
+    def minutes(self, count: int, events: Callable[[float], None] | None = None) -> Iterator[Minute]:
+        """Live through so many minutes; `events` is told the time before each lookup."""
+        for _ in range(count):
+            start = float(round(self.now))
+            window = Minute()
+            evicted = self.cache.evicted
+            for at, key in self._lookups(start):
+                if events is not None:
+                    events(at)
+                self._land(at, window)
+                self.now = at
+                self._get(key, window)
+            self._land(start + 1.0, window)
+            self.now = start + 1.0
+            window.evictions = self.cache.evicted - evicted
+            yield window
+
+    def _lookups(self, start: float) -> list[tuple[float, Any]]:
+        now, shape = self.condition, self.shape
+        count = self.random.poisson(shape.rate * now.rate * self.random.gamma(200.0, 1 / 200.0))
+        times = start + np.sort(self.random.random(count))
+        ranks = np.searchsorted(self.cumulative, self.random.random(count) * now.narrow)
+        strange = self.random.random(count) < now.strangers
+        drift = int(start) // 30
+        lookups: list[tuple[float, Any]] = []
+        for at, rank, new in zip(times.tolist(), ranks.tolist(), strange.tolist(), strict=True):
+            lookups.append((at, self._key(int(rank), drift, stranger=new)))
+        lookups += self._surplus(start) + self._crowds(start)
+        lookups.sort(key=lambda lookup: lookup[0])
+        return lookups
+
+    def _key(self, rank: int, drift: int, *, stranger: bool) -> Any:
+        if stranger:
+            wide = int(self.random.random() ** 2 * self.shape.keys * 8)
+            return f"stranger:{wide}"
+        if self.condition.unstable:
+            self.serial += 1
+            return f"unstable:{rank}:{self.serial}"
+        return f"{self.condition.prefix}{rank}:{(drift + rank) // 50}"
+
+    def _surplus(self, start: float) -> list[tuple[float, Any]]:
+        count = self.random.poisson(self.shape.rate * self.condition.surplus)
+        keys = (self.random.random(count) * self.shape.keys * 20).astype(int)
+        return [
+            (start + at, f"surplus:{key}")
+            for at, key in zip(self.random.random(count).tolist(), keys, strict=True)
+        ]
+
+    def _crowds(self, start: float) -> list[tuple[float, Any]]:
+        """Crowds that ask at once for one popular key which has just expired."""
+        if not self.condition.crowd:
+            return []
+        lookups: list[tuple[float, Any]] = []
+        for _ in range(3):
+            key = self._key(int(self.random.integers(0, 5)), int(start) // 30, stranger=False)
+            at = start + self.random.random()
+            lookups.append((at, _Expire(key)))
+            lookups += [(at + 1e-6 * (i + 1), key) for i in range(self.condition.crowd)]
+        return lookups
+
+    def _get(self, key: Any, window: Minute) -> None:
+        if isinstance(key, _Expire):
+            self.cache.pop(key.key, None)
+            return
+        now = self.condition
+        lookup = HIT_MS * self.random.lognormal(0.0, 0.3) + now.lag_ms
+        window.size.append(int(self.cache.currsize))
+        if key in self.cache:
+            self.cache[key]
+            window.hits += 1
+            window.hit_ms.append(lookup)
+            return
+        failed = self.random.random() < now.failing
+        backend = MISS_MS * now.backend * self.random.lognormal(0.0, 0.4)
+        if failed:
+            window.errors += 1
+            if not now.failure_is_miss:
+                return
+            backend *= 10.0 if now.fails_slowly else 0.1
+        window.misses += 1
+        window.miss_ms.append(lookup + backend)
+        if not failed:
+            self.order += 1
+            heapq.heappush(self.pending, (self.now + backend / 60_000.0, self.order, key))
+
+    def _land(self, until: float, window: Minute) -> None:
+        while self.pending and self.pending[0][0] <= until:
+            at, _, key = heapq.heappop(self.pending)
+            self.now = max(self.now, at)
+            self.cache[key] = self.now + self.ttl
+            window.sets += 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault in one world: the healthy windows before and the windows since it began."""
+
+    cause: str
+    detail: str
+    before: tuple[Minute, ...]
+    after: tuple[Minute, ...]
+
+
+def run_fault(world: World, before: tuple[Minute, ...], cause: str, seed: int, windows: int) -> Trial:
+    """Let a fault begin at some moment of the next minute, and live on for so many windows."""
+    twin = world.copy(seed)
+    random = np.random.default_rng([seed, world.shape.capacity, sum(cause.encode())])
+    begins = twin.now + random.random() * 0.9
+    fault = FAULTS[cause](twin, random)
+    begun = False
+    extra = 0
+
+    def events(at: float) -> None:
+        nonlocal begun, extra
+        if not begun and at >= begins:
+            begun = True
+            extra = fault.begin()
+        if begun and fault.during is not None:
+            fault.during(at)
+
+    after = []
+    for minute in twin.minutes(windows, events):
+        minute.evictions += extra
+        extra = 0
+        after.append(minute)
+    return Trial(cause, fault.detail, before, tuple(after))
+
+
+@dataclass
+class Begun:
+    """A fault: what happens when it begins (returns evictions to be counted at once), and before each lookup since."""
+
+    detail: str
+    begin: Callable[[], int]
+    during: Callable[[float], None] | None = None
+
+
+def _condition(world: World, detail: str, **changes: Any) -> Begun:
+    def begin() -> int:
+        world.condition = replace(world.condition, **changes)
+        return 0
+
+    return Begun(detail, begin)
+
+
+def _flush(world: World, _: np.random.Generator) -> Begun:
+    def begin() -> int:
+        world.cache.clear()
+        return 0
+
+    return Begun("cleared", begin)
+
+
+def _capacity_cut(world: World, random: np.random.Generator) -> Begun:
+    to = max(2, int(world.cache.currsize * random.uniform(0.08, 0.5)))
+    counted = bool(random.random() < 0.5)
+    return Begun(f"to {to}, counted {counted}", lambda: world.resize(to, counted=counted))
+
+
+def _ttl_cut(world: World, random: np.random.Generator) -> Begun:
+    lived = min(world.ttl, world.cache.currsize / max(world.shape.rate * 0.3, 0.1) * 3.0)
+    to = max(0.3, lived * random.uniform(0.02, 0.12))
+    old = str(random.choice(["kept", "aged", "anew"]))
+
+    def begin() -> int:
+        world.shorten(to, old)
+        return 0
+
+    return Begun(f"to {to:.1f} min, old entries {old}", begin)
+
+
+def _key_change(world: World, random: np.random.Generator) -> Begun:
+    if random.random() < 0.5:
+        return _condition(world, "unstable keys", unstable=True)
+    return _condition(world, "new prefix", prefix="v2:")
+
+
+def _growth(world: World, random: np.random.Generator) -> Begun:
+    to, minutes = random.uniform(0.25, 0.6), random.choice([0.0, 3.0, 8.0])
+    began = world.now
+
+    def during(at: float) -> None:
+        share = 1.0 if minutes == 0.0 else min(1.0, (at - began) / minutes)
+        world.condition.strangers = to * share
+
+    return Begun(f"{to:.0%} strangers over {minutes} min", lambda: 0, during)
+
+
+def _surge(world: World, random: np.random.Generator) -> Begun:
+    surplus = random.uniform(0.6, 2.5)
+    return _condition(world, f"{surplus:.1f} times surplus", surplus=surplus)
+
+
+def _stampede(world: World, random: np.random.Generator) -> Begun:
+    if world.shape.rate < 300 or random.random() < 0.5:
+        crowd = max(8, int(world.shape.rate * random.uniform(0.2, 0.5)))
+        slow = random.uniform(2.0, 6.0)
+        return _condition(world, f"crowds of {crowd}", crowd=crowd, backend=slow)
+    every, slow = random.uniform(0.15, 0.4), random.uniform(30.0, 80.0)
+    due = world.now
+
+    def during(at: float) -> None:
+        nonlocal due
+        if at >= due:
+            due = at + every
+            for rank in range(20):
+                world.cache.pop(world._key(rank, int(at) // 30, stranger=False), None)
+
+    def begin() -> int:
+        world.condition.backend = slow
+        return 0
+
+    return Begun(f"hot keys every {every:.2f} min at {slow:.0f} times", begin, during)
+
+
+def _backend_errors(world: World, random: np.random.Generator) -> Begun:
+    return _condition(
+        world,
+        "errors",
+        failing=random.uniform(0.15, 1.0),
+        fails_slowly=bool(random.random() < 0.3),
+        failure_is_miss=bool(random.random() < 0.6),
+    )
+
+
+def _improvement(world: World, random: np.random.Generator) -> Begun:
+    if random.random() < 0.5:
+        return _condition(world, "faster backend", backend=random.uniform(0.2, 0.5))
+    return _condition(world, "narrower", narrow=0.35)
+
+
+def _traffic(world: World, random: np.random.Generator) -> Begun:
+    rate = random.choice([0.3, 2.0, 3.5])
+    return _condition(world, f"{rate} times", rate=rate)
+
+
+FAULTS: Final[dict[str, Callable[[World, np.random.Generator], Begun]]] = {
+    "flush": _flush,
+    "capacity_cut": _capacity_cut,
+    "ttl_cut": _ttl_cut,
+    "key_change": _key_change,
+    "working_set_growth": _growth,
+    "surge_new_keys": _surge,
+    "stampede": _stampede,
+    "backend_slow": lambda world, random: _condition(world, "slow", backend=random.uniform(1.7, 8.0)),
+    "cache_slow": lambda world, random: _condition(world, "slow", lag_ms=HIT_MS * random.uniform(3.0, 60.0)),
+    "backend_errors": _backend_errors,
+    "improvement": _improvement,
+    "unknown": _traffic,
+}
+"""Each cause's fault; `unknown` is a change of the traffic alone."""
+
+
+def warm_world(shape: Shape, seed: int) -> tuple[World, tuple[Minute, ...]]:
+    """A world that has settled, with the second half of its healthy windows."""
+    world = World(shape, seed)
+    lived = list(world.minutes(shape.warm))
+    return world, tuple(lived[shape.warm // 2 :])
