@@ -15,25 +15,22 @@ if TYPE_CHECKING:
     import psycopg
 
 _ROWS: Final = 5_000
-_SPAN: Final = """
-    where minute_window >= to_timestamp(%(from)s::bigint * 60)
-        and minute_window <= to_timestamp(%(to)s::bigint * 60)
+_WINDOWS: Final = (
+    "select implementation_type, monitoring.minute_of(minute_window), revision::text::bigint, "  # noqa: S608 - own names
+    + ", ".join(f"{column}::float8" for column in COLUMNS)
+    + " from monitoring.windows_between(monitoring.minute_at(%(from)s::bigint), monitoring.minute_at(%(to)s::bigint + 1),"
+    " %(caches)s::text[])"
+)
+_LEDGER: Final = """
+    select implementation_type, monitoring.minute_of(minute_window), verdict, scores, revision::text::bigint, mode,
+        config_hash, late_verdict, late_scores
+    from monitoring.cache_auditor_ledger
+    where minute_window >= monitoring.minute_at(%(from)s::bigint) and minute_window <= monitoring.minute_at(%(to)s::bigint)
         and (%(caches)s::text[] is null or implementation_type = any(%(caches)s::text[]))
     order by implementation_type, minute_window
 """
-_WINDOWS: Final = (
-    "select implementation_type, extract(epoch from minute_window)::bigint / 60, revision::text::bigint, "  # noqa: S608 - own names
-    + ", ".join(f"{column}::float8" for column in COLUMNS)
-    + " from monitoring.cache_metrics_1min"
-    + _SPAN
-)
-_LEDGER: Final = (
-    "select implementation_type, extract(epoch from minute_window)::bigint / 60, verdict, scores,"  # noqa: S608 - own names
-    " revision::text::bigint, mode, config_hash, late_verdict, late_scores from monitoring.cache_auditor_ledger"
-    + _SPAN
-)
 _CURSORS: Final = (
-    "select implementation_type, extract(epoch from cursor_minute)::bigint / 60"
+    "select implementation_type, monitoring.minute_of(cursor_minute)"
     " from monitoring.cache_auditor_checkpoint order by 1"
 )
 _FIRST_MINUTE: Final = -100_000_000

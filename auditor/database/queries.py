@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from psycopg.rows import dict_row
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
+
+    from auditor.detection.judgement import LearnedBaseline
 
 Row = dict[str, Any]
 EngineersVerdict = Literal["incident", "new_normal", "ignore"]
@@ -102,8 +105,8 @@ def acknowledge_observation(dsn: str, named: str, *, by: str, verdict: Engineers
     found = show_observation(dsn, named)
     with _asking(dsn) as connection:
         connection.execute(
-            "select monitoring.acknowledge_observation(%s::uuid, %s::text, %s::text)",
-            (found["id"], by, verdict),
+            "select monitoring.acknowledge_observation(%s::text, %s::text, %s::text)",
+            (found["id"], verdict, by),
         )
     return show_observation(dsn, str(found["id"]))
 
@@ -130,7 +133,7 @@ def baseline_history(dsn: str, implementation_type: str, *, limit: int = 100) ->
 
 
 def show_baseline(dsn: str, named: str) -> Row:
-    """The active baseline of the cache of that name, or the baseline whose id begins with the given text.
+    """The active baseline of the cache of that name, else the baseline whose id begins with the given text.
 
     Raises
     ------
@@ -153,43 +156,19 @@ def activate_baseline(dsn: str, named: str) -> Row:
     """
     found = _only(_rows(dsn, _BASELINE, {"named": named}), "baseline", named)
     with _asking(dsn) as connection:
-        connection.execute("select monitoring.activate_baseline(%s::uuid)", (found["id"],))
+        connection.execute("select monitoring.activate_baseline(%s::text)", (found["id"],))
     return _only(_rows(dsn, _BASELINE, {"named": str(found["id"])}), "baseline", named)
 
 
-def store_baseline(dsn: str, row: Mapping[str, Any]) -> Row:
-    """Store a baseline that was learned on request and put it in force; its row.
-
-    `row` holds columns of `cache_baseline_metrics` by name: the periods as datetimes, `profile` as JSON.
-    """
-    columns = {name: Jsonb(value) if name == "profile" else value for name, value in row.items()}
-    names = sorted(_BASELINE_COLUMNS & columns.keys())
-    query = (
-        f"insert into monitoring.cache_baseline_metrics ({', '.join(names)}, is_active)"  # noqa: S608 - own names
-        f" values ({', '.join(f'%({name})s' for name in names)}, false) returning id::text"
-    )
-    with _asking(dsn) as connection:
-        stored = connection.execute(query.encode(), columns).fetchone()
-    assert stored is not None, "an insert returns its row"
-    return activate_baseline(dsn, stored["id"])
-
-
-_BASELINE_COLUMNS: Final = frozenset(
-    {
-        "implementation_type",
-        "baseline_period_start",
-        "baseline_period_end",
-        "baseline_hit_rate",
-        "baseline_avg_response_time_ms",
-        "baseline_p95_response_time_ms",
-        "baseline_error_rate",
-        "hit_rate_stddev",
-        "response_time_stddev",
-        "sample_size",
-        "profile",
-        "reason",
-    }
-)
+def store_baseline(dsn: str, baseline: LearnedBaseline) -> Row:
+    """Store a baseline that was learned on request and put it in force; its row."""
+    with _asking(dsn) as connection, connection.transaction():
+        stored = connection.execute(
+            "select monitoring.write_baseline(%s, false) as id", (Jsonb(dataclasses.asdict(baseline)),)
+        ).fetchone()
+        assert stored is not None, "a function call gives one row"
+        connection.execute("select monitoring.activate_baseline(%s::text)", (stored["id"],))
+    return show_baseline(dsn, stored["id"])
 
 
 @contextlib.contextmanager

@@ -116,11 +116,15 @@ async def test_a_body_that_raises_writes_nothing(database: str) -> None:
     write(database, [last])
     async with opened(database) as store:
         await store.lease(lease_seconds=60, max_caches=10)
-        with pytest.raises(ZeroDivisionError):
+
+        async def fail() -> None:
             async with store.turn() as turn:
                 pulled = await pull(turn)
                 await turn.commit(pulled, [judged(share) for share in pulled.caches])
                 raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
         assert asked(database, "select count(*) from monitoring.cache_auditor_ledger") == [(0,)]
         assert await audit(store) == {"new": CommitOutcome.COMMITTED}
 
@@ -215,11 +219,15 @@ async def test_a_turn_that_idles_past_its_lease_is_ended_by_the_server(database:
     write(database, [now_minute() - 5])
     async with opened(database) as store:
         await store.lease(lease_seconds=1, max_caches=10)
-        with pytest.raises(DependencyUnreachable, match="longer than its lease"):
+
+        async def dawdle() -> None:
             async with store.turn() as turn:
                 pulled = await pull(turn)
                 await asyncio.sleep(2)
                 await turn.commit(pulled, [judged(share) for share in pulled.caches])
+
+        with pytest.raises(DependencyUnreachable, match="longer than its lease"):
+            await dawdle()
         assert await store.lease(lease_seconds=60, max_caches=10) == ("new",)
         assert await audit(store) == {"new": CommitOutcome.COMMITTED}
 
@@ -239,11 +247,15 @@ async def test_a_connection_lost_within_a_turn_writes_nothing_and_is_said(databa
     write(database, [now_minute() - 5])
     async with Proxy(database) as proxy, opened(proxy.dsn) as store:
         await store.lease(lease_seconds=60, max_caches=10)
-        with pytest.raises(DependencyUnreachable):
+
+        async def lose() -> None:
             async with store.turn() as turn:
                 pulled = await pull(turn)
                 await proxy.cut()
                 await turn.commit(pulled, [judged(share) for share in pulled.caches])
+
+        with pytest.raises(DependencyUnreachable):
+            await lose()
         assert asked(database, "select count(*) from monitoring.cache_auditor_ledger") == [(0,)]
         assert await audit(store) == {"new": CommitOutcome.COMMITTED}
 
