@@ -103,7 +103,9 @@ def score(
         if profile.hours[AT[name]]:
             tests[name] = _proportion(profile, signals, link, AT[name], lead)
     if profile.hours[AT["throughput"]]:
-        tests["throughput"] = _count(profile, signals, link, AT["throughput"], lead)
+        tests["throughput"] = _count(
+            profile, signals, link + _follow_ups(profile, signals, link), AT["throughput"], lead
+        )
     for name in PLAIN_GAUGES:
         if profile.hours[AT[name]]:
             at = AT[name]
@@ -166,6 +168,20 @@ def _proportion(profile: Profile, signals: Signals, link: Floats, at: int, lead:
         span_variance=span_variance,
         span_windows=said,
     )
+
+
+def _follow_ups(profile: Profile, signals: Signals, link: Floats) -> Floats:
+    """By how much, on the log scale, a window's sets and evictions raise its operations above what its gets alone would be.
+
+    Every miss brings a set and perhaps an eviction, so operations rise when the hit rate falls though nobody
+    asked for more. Traffic is judged with that share taken out; where the gets are not known it cannot be.
+    """
+    at = AT["get_share"]
+    gets, total = signals.value[at], signals.weight[at]
+    known = (total > 0) & (gets > 0) & bool(profile.hours[at])
+    usual = -exact_log(1.0 / (1.0 + exact_exp(-link[at])))
+    now = exact_log(np.where(known, total / np.where(known, gets, 1.0), 1.0))
+    return np.where(known, np.clip(now - usual, -1.5, 1.5), 0.0)
 
 
 def _concentration(mean: Floats, variance: Floats | float) -> Floats:
