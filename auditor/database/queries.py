@@ -161,13 +161,12 @@ def activate_baseline(dsn: str, named: str) -> Row:
 
 
 def store_baseline(dsn: str, baseline: LearnedBaseline) -> Row:
-    """Store a baseline that was learned on request and put it in force; its row."""
-    with _asking(dsn) as connection, connection.transaction():
+    """Store a baseline that was learned on request, inactive; its row."""
+    with _asking(dsn) as connection:
         stored = connection.execute(
             "select monitoring.write_baseline(%s, false) as id", (Jsonb(dataclasses.asdict(baseline)),)
         ).fetchone()
         assert stored is not None, "a function call gives one row"
-        connection.execute("select monitoring.activate_baseline(%s::text)", (stored["id"],))
     return show_baseline(dsn, stored["id"])
 
 

@@ -115,9 +115,7 @@ class Turns:
                 continue
             try:
                 judged.append(self._judge(pulled))
-            except (
-                Exception
-            ):  # reason: one cache that cannot be judged must not blind the auditor to all the others
+            except Exception:  # noqa: BLE001 - one bad cache must not blind the auditor to the rest
                 self._put_off(pulled.implementation_type, trouble)
             else:
                 self._troubles.pop(pulled.implementation_type, None)

@@ -1,0 +1,150 @@
+"""`auditor observations`: what was found, and what engineers say of it."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from auditor.commands.asking import asked
+from auditor.commands.printing import as_json, printable, table
+from auditor.database import queries
+from auditor.errors import BadInput
+
+Row = dict[str, Any]
+_AGO: Final = re.compile(r"(\d+)\s*([mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SEVERITIES: Final = ("info", "warning", "critical")
+_STATUSES: Final = ("open", "resolved")
+
+
+def list_all(
+    *,
+    cache: str | None,
+    severity: str | None,
+    status: str | None,
+    since: str | None,
+    limit: int,
+    output_format: str = "text",
+) -> None:
+    """Print the observations that match, newest first.
+
+    Raises
+    ------
+    BadInput
+        If a filter is not a word or a time that can be.
+    """
+    _one_of("--severity", severity, _SEVERITIES)
+    _one_of("--status", status, _STATUSES)
+    start = None if since is None else moment_of("--since", since)
+    rows = asked(
+        lambda dsn: queries.list_observations(
+            dsn, implementation_type=cache, severity=severity, status=status, since=start, limit=limit
+        )
+    )
+    if output_format == "json":
+        print(as_json(rows))
+        return
+    if not rows:
+        print("Nothing found: no observation matches.")
+        return
+    table(
+        ("id", "when (UTC)", "severity", "status", "title"),
+        [
+            (
+                str(row["id"])[:8],
+                row["timestamp"].astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
+                row["severity"],
+                "acknowledged" if row["acknowledged"] and row["status"] == "resolved" else row["status"],
+                row["title"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def show(name: str, *, output_format: str = "text") -> None:
+    """Print one observation in full.
+
+    Raises
+    ------
+    BadInput
+        If no observation, or more than one, is named so.
+    """
+    row = asked(lambda dsn: queries.show_observation(dsn, name))
+    if output_format == "json":
+        print(as_json(row))
+        return
+    print("\n".join(told(row)))
+
+
+def told(row: Row) -> list[str]:
+    """An observation's row as lines of text."""
+    evidence = row["evidence"] or {}
+    lines = [printable(f"{row['severity'].upper()}  {row['title']}"), ""]
+    lines += [printable(line) for line in (row["description"] or "").splitlines()]
+    if row["recommendation"]:
+        lines += ["", "What to do:", *(printable(line) for line in row["recommendation"].splitlines())]
+    for cause in evidence.get("causes") or []:
+        lines += ["", f"{cause['cause'].replace('_', ' ')} ({100 * cause['confidence']:.0f} %)"]
+        lines += [f"  + {printable(sentence)}" for sentence in cause["for"]]
+        lines += [f"  - {printable(sentence)}" for sentence in cause["against"]]
+        if cause["refute"]:
+            lines.append(f"  ? {printable(cause['refute'])}")
+    if row["acknowledged"]:
+        verdict = f" as {row['verdict']}" if row["verdict"] else ""
+        lines += [
+            "",
+            printable(
+                f"Acknowledged{verdict} by {row['acknowledged_by']} at {row['acknowledged_at']:%Y-%m-%d %H:%M}."
+            ),
+        ]
+    return [*lines, "", f"id {row['id']}  incident {row['incident_id']}  fingerprint {row['fingerprint']}"]
+
+
+def acknowledge(
+    name: str,
+    *,
+    verdict: Literal["incident", "new_normal", "ignore"],
+    by: str | None,
+    output_format: str = "text",
+) -> None:
+    """Store an engineer's verdict on an observation.
+
+    Raises
+    ------
+    BadInput
+        If no observation, or more than one, is named so.
+    """
+    who = by or getpass.getuser()
+    row = asked(lambda dsn: queries.acknowledge_observation(dsn, name, by=who, verdict=verdict))
+    if output_format == "json":
+        print(as_json(row))
+    else:
+        print(printable(f"Acknowledged as {verdict} by {who}: {row['title']}"))
+
+
+def moment_of(option: str, text: str) -> datetime:
+    """The time that an option names: ISO 8601 (UTC unless it says otherwise), or so long ago.
+
+    Raises
+    ------
+    BadInput
+        If it is neither.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    if ago is not None:
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        named = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadInput(
+            f"{option} {text} is not a time: write 2026-01-31T12:00, or so long ago as 6h or 2d."
+        ) from None
+    return named.replace(tzinfo=UTC) if named.tzinfo is None else named
+
+
+def _one_of(option: str, given: str | None, known: tuple[str, ...]) -> None:
+    if given is not None and given not in known:
+        raise BadInput(f"{option} {given} is not known: choose {', '.join(known[:-1])} or {known[-1]}.")
