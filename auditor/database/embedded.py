@@ -31,7 +31,9 @@ _LONGEST_LOG: Final = 16 * 1024 * 1024
 _TURN_SECONDS: Final = 300.0
 _JOIN_SECONDS: Final = 60.0
 _REAP_SECONDS: Final = 5.0
-_SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
+_WHO: Final = b"user\0postgres\0database\0postgres\0\0"
+_STARTUP: Final = struct.pack("!ii", 8 + len(_WHO), 196608) + _WHO
+"""The first message of the protocol, version 3.0; a server that is ready answers it with an R."""
 
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -147,18 +149,22 @@ class EmbeddedServer:
         hold = keeper.open_lock(self.folder, keeper.HOLDERS)
         try:
             fcntl.flock(hold, fcntl.LOCK_SH)
-            if not self._joined():
-                self._start()
+            server_lock = keeper.open_lock(self.folder, keeper.SERVER)
+            try:
+                if not self._is_served(server_lock):
+                    self._start(server_lock)
+            finally:
+                os.close(server_lock)
         except BaseException:
             os.close(hold)
             raise
         self._hold = hold
         self._socket_folder = keeper.postmaster_lines(self.folder)[4].strip()
 
-    def _joined(self) -> bool:
-        """Whether a running server answers; False once it is sure that none runs."""
+    def _is_served(self, server_lock: int) -> bool:
+        """True once a running server answers; False once the lock that none can run without is taken here."""
         until = time.monotonic() + _JOIN_SECONDS
-        while not keeper.is_free(self.folder, keeper.SERVER):
+        while not keeper.try_lock(server_lock):
             lines = keeper.postmaster_lines(self.folder)
             if len(lines) >= 5 and _answers(Path(lines[4].strip(), f".s.PGSQL.{lines[3].strip()}")):
                 return True
@@ -169,7 +175,7 @@ class EmbeddedServer:
             time.sleep(0.02)
         return False
 
-    def _start(self) -> None:
+    def _start(self, server_lock: int) -> None:
         owner = owner_for(self.data)
         programs = programs_for(owner)
         if not self.data.is_dir():
@@ -183,34 +189,42 @@ class EmbeddedServer:
         settings["unix_socket_directories"] = str(sockets)
         order = keeper.Start(
             folder=str(self.folder),
+            lock=-1,
             postgres=str(programs / "postgres"),
             options=[word for name, value in settings.items() for word in ("-c", f"{name}={value}")],
             owner=owner,
         )
-        outcome = self._spawn_keeper(order)
+        child, outcome = self._spawn_keeper(order, server_lock)
+        self._keeper = child
         if outcome != keeper.READY:
+            self._reap(child)
             raise DependencyUnreachable(
                 f"The embedded server in {self.folder} did not start ({outcome or 'no answer'}): {self._last_words()}"
             )
 
-    def _spawn_keeper(self, order: keeper.Start) -> str:
+    def _spawn_keeper(self, order: keeper.Start, server_lock: int) -> tuple[int, str]:
+        """Start the keeper and hear from it; it inherits the lock, so that a start is never seen half done."""
         reading, writing = os.pipe()
+        inherited = os.dup(server_lock)  # closed by exec, but for the copy that the child makes in its place
+        order["lock"] = inherited
         log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        try:
-            self._keeper = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", keeper.__file__, json.dumps(order)],
-                {"PATH": os.defpath, "LC_ALL": "C", **_kept_environment()},
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, writing, 1),
-                    (os.POSIX_SPAWN_OPEN, 2, str(self.log), log_flags, 0o600),
-                ],
-            )
-        finally:
-            os.close(writing)
         with os.fdopen(reading, encoding="utf-8", errors="replace") as answer:
-            return answer.read().strip()
+            try:
+                child = os.posix_spawn(
+                    sys.executable,
+                    [sys.executable, "-I", "-S", keeper.__file__, json.dumps(order)],
+                    {"PATH": os.defpath, "LC_ALL": "C", **_kept_environment()},
+                    file_actions=[
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_DUP2, writing, 1),
+                        (os.POSIX_SPAWN_OPEN, 2, str(self.log), log_flags, 0o600),
+                        (os.POSIX_SPAWN_DUP2, server_lock, inherited),
+                    ],
+                )
+            finally:
+                os.close(writing)
+                os.close(inherited)
+            return child, answer.read().strip()
 
     def _last_words(self) -> str:
         try:
@@ -233,12 +247,12 @@ def _kept_environment() -> dict[str, str]:
 
 
 def _answers(path: Path) -> bool:
-    """Whether a server takes a connection there and says a byte; a dying one may do the first."""
+    """Whether a server there lets clients in; one that is dying or still recovering does not."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(1.0)
         try:
             client.connect(str(path))
-            client.sendall(_SSL_REQUEST)
-            return client.recv(1) in {b"N", b"S"}
+            client.sendall(_STARTUP)
+            return client.recv(1) == b"R"
         except OSError:
             return False

@@ -40,9 +40,10 @@ _STOP_SECONDS: Final = 30.0
 
 
 class Start(TypedDict):
-    """What a keeper is told: the folder, the command after `-D`, the owner (None: as the keeper itself)."""
+    """What a keeper is told: the folder, the descriptor that holds server.lock, the program, its options, its owner."""
 
     folder: str
+    lock: int
     postgres: str
     options: list[str]
     owner: tuple[int, int] | None
@@ -117,10 +118,7 @@ def _stop(folder: Path) -> bool:
 
 def _spawn(order: Start, folder: Path) -> subprocess.Popen[bytes]:
     """Start the server; only it and its children keep server.lock open afterwards."""
-    server_lock = open_lock(folder, SERVER)
-    if not try_lock(server_lock):
-        raise OSError("another server already runs in this folder")
-    kept = [server_lock]
+    kept = [order["lock"]]
     where = str(folder / DATA)
     options: dict[str, Any] = {}
     if order["owner"] is not None:

@@ -22,25 +22,22 @@ if TYPE_CHECKING:
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 _HOLDER: Final = """
+import signal
 import sys
 from pathlib import Path
 from auditor.database.embedded import EmbeddedServer
 from auditor.errors import AuditorError
 server = EmbeddedServer(Path(sys.argv[1]), durable=False)
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 try:
     print("up " + server.start(), flush=True)
 except AuditorError as error:
     print("failed " + type(error).__name__ + " " + str(error), flush=True)
     sys.exit(1)
-asked = True
-while asked:
-    try:
-        asked = sys.stdin.readline()
-        print("said " + asked.strip(), flush=True)
-        if asked.strip() == "stop":
-            break
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
+for line in iter(sys.stdin.readline, ""):
+    print("said " + line.strip(), flush=True)
+    if line.strip() == "stop":
+        break
 server.stop()
 print("stopped", flush=True)
 """

@@ -6,11 +6,13 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,6 +148,33 @@ def test_a_server_killed_under_its_holders_is_started_again_for_the_next(folder:
         assert eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
         with EmbeddedServer(folder, durable=False) as again:
             assert ask(again.dsn, "select 1") == 1
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_processes_killed_at_random_moments_lose_no_data_and_leave_no_server(folder: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    for stored in range(4):
+        holders = []
+        for _ in range(3):
+            holders.append(Holder(folder))
+            time.sleep(chance.random() * 0.15)
+            victim = chance.random()
+            with contextlib.suppress(IndexError, psutil.Error):  # there may be no server at this moment
+                server = psutil.Process(postmaster(folder))
+                if victim < 0.2:
+                    server.kill()
+                elif victim < 0.4:
+                    (server.parent() or server).kill()
+            if victim > 0.6:
+                chance.choice(holders).process.kill()
+        for holder in holders:
+            holder.process.kill()
+            holder.process.communicate()
+        with EmbeddedServer(folder) as server_again:
+            ask(server_again.dsn, "create table if not exists kept (n int)")
+            assert ask(server_again.dsn, "select count(*) from kept") == stored
+            ask(server_again.dsn, "insert into kept values (1)")
+        assert eventually(lambda: is_stopped(folder))
 
 
 def test_an_interrupt_from_the_terminal_spares_the_server(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from auditor.database.postgres import PostgresStore
 from auditor.database.store import CommitOutcome, Pulled
-from auditor.errors import DependencyUnreachable
+from auditor.errors import AuditorError, DependencyUnreachable
 from tests.database.proxy import Proxy
 from tests.database.windows import asked, judged, now_minute, pull, write
 
@@ -126,6 +126,22 @@ async def test_a_body_that_raises_writes_nothing(database: str) -> None:
         with pytest.raises(ZeroDivisionError):
             await fail()
         assert asked(database, "select count(*) from monitoring.cache_auditor_ledger") == [(0,)]
+        assert await audit(store) == {"new": CommitOutcome.COMMITTED}
+
+
+async def test_results_that_the_server_refuses_spoil_only_their_own_turn(database: str) -> None:
+    write(database, [now_minute() - 5])
+    async with opened(database) as store:
+        await store.lease(lease_seconds=60, max_caches=10)
+
+        async def refuse() -> None:
+            async with store.turn() as turn:
+                pulled = await pull(turn)
+                broken = [judged(share, observations=[{"title": "\x00"}]) for share in pulled.caches]
+                await turn.commit(pulled, broken)
+
+        with pytest.raises(AuditorError, match="refused a statement"):
+            await refuse()
         assert await audit(store) == {"new": CommitOutcome.COMMITTED}
 
 
