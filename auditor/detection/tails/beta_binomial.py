@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.special import gammaln
 
-from auditor.detection.tails.elementary import exact_log
+from auditor.detection.tails.elementary import exact_exp, exact_log
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -26,7 +26,10 @@ _ABOVE_MINUS_ONE: Final = -1.0 + 2.0**-53
 
 
 def stirling_error(x: Floats) -> Floats:
-    """ln Γ(x + 1) - (x + 1/2) ln x + x - ln(2 π) / 2, shape as given, of x at least 0; 0 of 0, where it is not asked for."""
+    """The error of Stirling's formula: ln Γ(x + 1) - (x + 1/2) ln x + x - ln(2 π) / 2.
+
+    x is at least 0, of any shape; 0 of 0, where it is not asked for.
+    """
     inverse = 1.0 / np.maximum(x, _SERIES_FROM)
     square = inverse * inverse
     series = _SERIES[-1] * square
@@ -39,6 +42,20 @@ def stirling_error(x: Floats) -> Floats:
         exact = gammaln(y + 1.0) - (y + 0.5) * exact_log(y) + y - _HALF_LOG_TWO_PI
         series[small] = np.where(x[small] > 0, exact, 0.0)
     return series
+
+
+def _stirling_error_of_one(x: float) -> float:
+    if x >= _SERIES_FROM:
+        inverse = 1.0 / x
+        square = inverse * inverse
+        series = _SERIES[-1] * square
+        for coefficient in _SERIES[-2:0:-1]:
+            series = (series + coefficient) * square
+        return (series + _SERIES[0]) * inverse
+    if x <= 0.0:
+        return 0.0
+    y = max(x, 1e-300)
+    return float(gammaln(y + 1.0)) - (y + 0.5) * float(exact_log(y)) + y - _HALF_LOG_TWO_PI
 
 
 def split_term(k: Floats, n: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -65,3 +82,31 @@ def split_term(k: Floats, n: Floats, a: Floats, b: Floats) -> tuple[Floats, Floa
     of_rest = np.where(rest > 0, two_pi * rest, 1.0)
     square = (a / after_a) * (b / after_b) * (after / total) * (two_pi * n / of_k / of_rest)
     return exponent, square
+
+
+def term_of_one(k: float, n: float, a: float, b: float) -> float:
+    """P(X = k) of one element with finite arguments and n above 0.
+
+    `split_term` in plain floats, ten times as quick for one: the same operations in the same order, and the same routines for the
+    transcendental ones, so the same bits.
+    """
+    rest = n - k
+    total = a + b
+    after, after_a, after_b = total + n, a + k, b + rest
+    away = (k * b - rest * a) / after
+    m, w = after_a / after, after_b / after
+    pairs = ((k, n * m, 1.0), (rest, n * w, -1.0), (a, total * m, -1.0), (b, total * w, 1.0))
+    logs = np.log1p(np.array([max(sign * away / y, _ABOVE_MINUS_ONE) for _, y, sign in pairs])).tolist()
+    exponent = 0.0
+    for (x, _, sign), log in zip(pairs, logs, strict=True):
+        exponent = exponent - (x * log - sign * away)
+    error = _stirling_error_of_one
+    exponent = exponent + ((error(n) - error(k)) - error(rest))
+    exponent = exponent + (
+        (error(after_a) - error(a)) + (error(after_b) - error(b)) - (error(after) - error(total))
+    )
+    two_pi = 2.0 * math.pi
+    of_k = two_pi * k if k > 0 else 1.0
+    of_rest = two_pi * rest if rest > 0 else 1.0
+    square = (a / after_a) * (b / after_b) * (after / total) * (two_pi * n / of_k / of_rest)
+    return float(exact_exp(exponent)) * math.sqrt(square)

@@ -5,13 +5,15 @@ Reference: Johnson, Kemp and Kotz (2005), Univariate Discrete Distributions, 3rd
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.special import ndtri
 
-from auditor.detection.tails.beta_binomial import split_term
+from auditor.detection.tails.beta_binomial import split_term, term_of_one
 from auditor.detection.tails.elementary import exact_exp
-from auditor.detection.tails.long_sum import long_sum
+from auditor.detection.tails.short_sum import summed, summed_of_one
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -20,15 +22,10 @@ LEAST_MEAN: Final = 1e-15
 """A rate of exactly nought or one would make a single exception impossible; it is taken to be this far off."""
 BINOMIAL: Final = 1e30
 """Concentrations are cut here: no double can tell the result from a binomial's."""
-_ENOUGH: Final = 1e-17
-"""A term below this share of the sum so far can add nothing more to it."""
-_ENOUGH_LOG: Final = 40.0
-_LONG: Final = 512.0
-"""More terms than this are not added one by one."""
-_STEPS: Final = 16
-"""Terms between two looks at whether an element is done: counted from its own start, so that its neighbours do not matter."""
-_FEW: Final = 24
-"""Elements up to which it is quicker to go through each one's terms at once than through all elements term by term."""
+_FEW: Final = 6
+"""Elements up to which it is quicker to take them one by one."""
+_WALK: Final = 32
+"""Outcomes that the search for a bound goes through one by one before it looks again where it is."""
 
 
 def proportion_tails(
@@ -39,8 +36,8 @@ def proportion_tails(
     Parameters
     ----------
     successes, trials
-        k and n, shape (m,), rounded to the nearest whole number (of averages and the like; halves to the even one); k is then taken
-        into 0..n. n = 0 is no evidence: both tails are 1.
+        k and n, shape (m,), rounded to the nearest whole number (averages and the like; halves to the even one); k is
+        then taken into 0..n. n = 0 is no evidence: both tails are 1.
     mean
         Expected rate, shape (m,), within 0..1; taken at least 1e-15 from either end.
     concentration
@@ -53,14 +50,25 @@ def proportion_tails(
 
     Notes
     -----
-    The tail on the far side of the mean is the sum of its own terms (`long_sum` where there are very many), the other one its complement:
-    no 1 - cdf is taken where it would cancel. Relative error against 60-digit arithmetic: below 1e-11 up to 10^6 trials and
-    below 1e-10 up to 10^7, for p down to 1e-300. Every element is summed by itself in one fixed order: to the last bit its
-    value does not depend on what else is in the array.
+    The tail on the far side of the mean is the sum of its own terms, the other one its complement: no 1 - cdf is taken
+    where it would cancel. Relative error against 50-digit arithmetic: below 1e-11 up to 10^6 trials and below 1e-10 up to
+    10^7, for p down to 1e-300. To the last bit an element's value does not depend on what else is in the array.
     """
+    lower, upper, _ = _evaluated(successes, trials, mean, concentration)
+    return lower, upper
+
+
+def _evaluated(
+    successes: Floats, trials: Floats, mean: Floats, concentration: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """P(X <= k), P(X >= k) and P(X = k)."""
+    if len(trials) <= _FEW:
+        columns = (successes.tolist(), trials.tolist(), mean.tolist(), concentration.tolist())
+        few = np.array([_of_one(*row) for row in zip(*columns, strict=True)]).reshape(-1, 3)
+        return few[:, 0].copy(), few[:, 1].copy(), few[:, 2].copy()
     n = np.maximum(np.rint(trials), 0.0)
     k = np.minimum(np.maximum(np.rint(successes), 0.0), n)
-    rate = np.clip(mean, LEAST_MEAN, 1.0 - LEAST_MEAN)
+    rate = np.minimum(np.maximum(mean, LEAST_MEAN), 1.0 - LEAST_MEAN)
     total = np.minimum(concentration, BINOMIAL)
     a, b = rate * total, (1.0 - rate) * total
     below = k <= n * rate
@@ -70,74 +78,110 @@ def proportion_tails(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         exponent, square = split_term(k_small, n, first, second)
         term = exact_exp(exponent) * np.sqrt(square)
-        small = np.minimum(_sum(k_small, n, first, second, term), 1.0)
+        small = np.minimum(summed(k_small, n, first, second, term), 1.0)
         large = np.minimum((1.0 - small) + term, 1.0)
     nothing = n == 0
-    return (
-        np.where(nothing, 1.0, np.where(below, small, large)),
-        np.where(nothing, 1.0, np.where(below, large, small)),
-    )
+    lower, upper = np.where(below, small, large), np.where(below, large, small)
+    return tuple(np.where(nothing, 1.0, part) for part in (lower, upper, term))  # type: ignore[return-value]
 
 
-def _sum(k: Floats, n: Floats, a: Floats, b: Floats, term: Floats) -> Floats:
-    """P(X <= k) on the lower side of the mean, given its last term."""
-    total = term.copy()
-    more = (k > 0) & (term > 0)
-    long = more & (_terms(k, n, a, b) > _LONG)
-    if long.any():
-        at = np.flatnonzero(long)
-        total[at] = long_sum(k[at], n[at], a[at], b[at])
-        more &= ~long
-    at = np.flatnonzero(more)
-    if len(at) <= _FEW:
-        for i in at.tolist():
-            total[i] = _sum_one(float(k[i]), float(n[i]), float(a[i]), float(b[i]), float(term[i]))
-    else:
-        total[at] = _sum_many(k[at], n[at], a[at], b[at], term[at])
-    return total
+def _of_one(successes: float, trials: float, mean: float, concentration: float) -> tuple[float, float, float]:
+    """`_evaluated` of one element, in plain floats: the same operations in the same order, so the same bits."""
+    if math.isnan(successes + mean + concentration) or not math.isfinite(trials):
+        return math.nan, math.nan, math.nan
+    n = float(round(max(trials, 0.0)))
+    if n == 0.0:
+        return 1.0, 1.0, 1.0
+    k = float(round(min(max(successes, 0.0), n)))
+    rate = min(max(mean, LEAST_MEAN), 1.0 - LEAST_MEAN)
+    total = min(concentration, BINOMIAL)
+    a, b = rate * total, (1.0 - rate) * total
+    below = k <= n * rate
+    if not below:
+        k, a, b = n - k, b, a
+    term = term_of_one(k, n, a, b)
+    small = min(summed_of_one(k, n, a, b, term), 1.0)
+    large = min((1.0 - small) + term, 1.0)
+    return (small, large, term) if below else (large, small, term)
 
 
-def _terms(k: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
-    """About how many terms count: k at most, fewer where they fall off like a normal tail of this slope and curvature."""
-    slope = np.maximum(1.0 - k * (n - k + b) / ((n - k + 1.0) * (k - 1.0 + a)), 0.0)
-    bend = a / (k * (a + k)) + b / ((n - k + 1.0) * (b + n - k))
-    reach = 2.0 * _ENOUGH_LOG / (slope + np.sqrt(slope * slope + 2.0 * _ENOUGH_LOG * bend))
-    return np.where(a >= 1.0, np.minimum(k, reach), k)
+def proportion_interval(
+    trials: Floats, mean: Floats, concentration: Floats, alpha: float
+) -> tuple[Floats, Floats]:
+    """The equal-tailed predictive interval of the observed rate, shape (m,) each, within 0..1.
+
+    Exactly the rates k / n whose both tails, by `proportion_tails`, exceed alpha / 2: what lies outside is what a test at
+    that level rejects. Arguments as there; 0 < alpha < 1. Without trials it is 0..1. NaN where an argument is.
+    """
+    n = np.maximum(np.rint(trials), 0.0)
+    rate = np.minimum(np.maximum(mean, LEAST_MEAN), 1.0 - LEAST_MEAN)
+    total = np.minimum(concentration, BINOMIAL)
+    # the highest success is the lowest failure, whose rate is given to the last bit: both searches in one
+    lowest = _lowest(n, rate, total, 0.5 * alpha, mirrored=False)
+    highest = n - _lowest(n, rate, total, 0.5 * alpha, mirrored=True)
+    known = n > 0
+    divisor = np.where(known, n, 1.0)
+    unknown = np.isnan(n + mean + concentration)
+    lower, upper = np.where(known, lowest / divisor, 0.0), np.where(known, highest / divisor, 1.0)
+    return np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper)
 
 
-def _sum_many(k: Floats, n: Floats, a: Floats, b: Floats, term: Floats) -> Floats:
-    """All elements together, from the last term downwards: P(j - 1) / P(j) = j (n - j + b) / ((n - j + 1) (j - 1 + a))."""
-    total = np.empty_like(term)
-    at = np.arange(len(k))
-    j, rest, a, b, t, s = k.copy(), n - k, a, b, term.copy(), term.copy()
-    while len(at):
-        for _ in range(_STEPS):
-            up, below = rest + 1.0, np.maximum(j - 1.0, 0.0)
-            t = t * ((j * (rest + b)) / (up * (below + a)))
-            s = s + t
-            j, rest = below, up
-        on = t > _ENOUGH * s
-        if not on.all():
-            total[at] = s
-            at, j, rest, a, b, t, s = at[on], j[on], rest[on], a[on], b[on], t[on], s[on]
-    return total
+def _lowest(n: Floats, rate: Floats, total: Floats, target: float, *, mirrored: bool) -> Floats:
+    """The smallest k whose P(X <= k) exceeds the target, shape (m,), of the successes or (mirrored) of the failures.
+
+    Newton's method on the logarithm of the tail, kept within a bracket, from a Cornish-Fisher start; the last few
+    outcomes are gone through one by one by the ratio of neighbouring probabilities.
+    """
+    mean = 1.0 - rate if mirrored else rate
+    k = _start(n, mean, total, target)
+    low, high = np.full(len(n), -1.0), n.copy()
+    left = np.flatnonzero(n > 0)
+    left = left[np.isfinite((k + n)[left])]
+    while len(left):
+        seen, trials = k[left], n[left]
+        outcome = trials - seen if mirrored else seen
+        lower, upper, term = _evaluated(outcome, trials, rate[left], total[left])
+        tail = upper if mirrored else lower
+        a, b = mean[left] * total[left], (1.0 - mean[left]) * total[left]
+        columns = [v.tolist() for v in (seen, trials, a, b, tail, term, low[left], high[left])]
+        moved = np.array([_searched(target, *row) for row in zip(*columns, strict=True)])
+        k[left], low[left], high[left] = moved.T
+        left = left[high[left] - low[left] > 1.0]
+    return np.where(np.isfinite(k), np.minimum(high, n), np.nan)
 
 
-def _sum_one(k: float, n: float, a: float, b: float, term: float) -> float:
-    """The same for one element, its terms side by side: the same operations in the same order, so the same bits."""
-    start, steps, t, s = k, 4 * _STEPS, term, term
-    while True:
-        j = np.maximum(start - np.arange(steps), 0.0)
-        rest = (n - start) + np.arange(steps)
-        ratios = (j * (rest + b)) / ((rest + 1.0) * (np.maximum(j - 1.0, 0.0) + a))
-        ratios[0] = t * ratios[0]
-        terms = np.multiply.accumulate(ratios)
-        first = terms[0]
-        terms[0] = s + first
-        sums = np.add.accumulate(terms)
-        terms[0] = first
-        done = np.flatnonzero(terms[_STEPS - 1 :: _STEPS] <= _ENOUGH * sums[_STEPS - 1 :: _STEPS])
-        if len(done):
-            return float(sums[_STEPS - 1 + _STEPS * done[0]])
-        t, s = float(terms[-1]), float(sums[-1])
-        start, steps = start - steps, min(2 * steps, 256)
+def _start(n: Floats, mean: Floats, total: Floats, target: float) -> Floats:
+    z = float(ndtri(target))
+    rest = 1.0 - mean
+    inflation = (total + n) / (total + 1.0)
+    deviation = np.sqrt(n * mean * rest * inflation)
+    skew = (rest - mean) * (total + 2.0 * n) / ((total + 2.0) * np.maximum(deviation, 1e-300))
+    guess = n * mean + deviation * (z + (z * z - 1.0) * np.minimum(np.maximum(skew, -1.0), 1.0) / 6.0)
+    return np.minimum(np.maximum(np.rint(guess), 0.0), n)
+
+
+def _searched(
+    target: float, k: float, n: float, a: float, b: float, tail: float, term: float, low: float, high: float
+) -> tuple[float, float, float]:
+    """Where to look next, and the bracket: tail(low) <= target < tail(high), done where they are neighbours."""
+    low, high = (low, min(high, k)) if tail > target else (max(low, k), high)
+    step = tail / term * math.log(target / tail) if term > 0 and tail > 0 else math.inf
+    if abs(step) > _WALK:
+        there = float(math.floor(k + step)) if math.isfinite(step) else math.nan
+        return there if low < there < high else float(math.floor(0.5 * (low + high))), low, high
+    for _ in range(_WALK):
+        if tail > target:
+            high = k
+            if k == 0.0:
+                return k, -1.0, k
+            tail, term = tail - term, term * (k * (n - k + b)) / ((n - k + 1.0) * (k - 1.0 + a))
+            k -= 1.0
+            if tail <= target:
+                return k, k, high
+        else:
+            low = k
+            term = term * ((n - k) * (k + a)) / ((k + 1.0) * (n - k - 1.0 + b))
+            tail, k = tail + term, k + 1.0
+            if tail > target:
+                return k, low, k
+    return k, low, high
