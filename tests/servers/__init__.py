@@ -1,0 +1,1 @@
+"""The PostgreSQL servers that the tests run against."""
