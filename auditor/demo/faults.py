@@ -80,7 +80,7 @@ def _restore_capacity(world: World) -> None:
 
 
 def _cut_ttl(world: World) -> None:
-    world.cache.entries.set_time_to_live(90.0)
+    world.cache.entries.set_time_to_live(TIME_TO_LIVE_SECONDS / 60.0)
 
 
 def _restore_ttl(world: World) -> None:
@@ -111,7 +111,7 @@ _KINDS: Final = (
     ),
     Fault(
         "ttl_cut",
-        f"the time to live is set to 90 seconds instead of {TIME_TO_LIVE_SECONDS / 3600:.0f} hours",
+        f"the time to live of {TIME_TO_LIVE_SECONDS / 60:.0f} minutes is taken for seconds",
         _cut_ttl,
         _restore_ttl,
     ),

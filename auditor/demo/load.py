@@ -39,7 +39,7 @@ class Traffic:
         The share of the backend's calls that fail.
     """
 
-    per_minute: float = 90.0
+    per_minute: float = 65.0
     daily: float = 0.45
     keys: int = 20_000
     exponent: float = 1.05

@@ -105,7 +105,9 @@ class _Demo:
             self._changed()
             async with resolve_database(settings, durable=self._plan.keep is not None) as dsn:
                 if await asyncio.to_thread(holds_windows, dsn):
-                    raise BadInput(f"The folder {folder} already holds windows: name an empty one with --keep.")
+                    raise BadInput(
+                        f"The folder {folder} already holds windows: name an empty one with --keep."
+                    )
                 return await self._show(dsn, settings)
 
     async def _show(self, dsn: str, settings: Settings) -> Outcome:
@@ -113,7 +115,10 @@ class _Demo:
         stage.hour_start = int(time.time() // 60) - HOUR
         stage.first_minute = stage.lived_to = stage.hour_start - round(self._plan.days * 1440)
         stage.planned = plan_fault(self._plan.fault, seed=self._plan.seed, hour_start=stage.hour_start)
-        with Feed(dsn, first_minute=stage.first_minute, seed=self._plan.seed) as feed, Watch(dsn, CACHE) as watch:
+        with (
+            Feed(dsn, first_minute=stage.first_minute, seed=self._plan.seed) as feed,
+            Watch(dsn, CACHE) as watch,
+        ):
             feed.fault = stage.planned
             self._feed = feed
             await self._backfill(feed)
