@@ -73,6 +73,16 @@ class Profile:
         """The expected link at each minute, shape (signals, n)."""
         return self.level[:, None] + self.season_at(minutes)
 
+    def spread_at(self, at: int, weight: Floats) -> Floats:
+        """A gauge's within-hour variance at a given number of operations, shape as `weight`.
+
+        Below the typical number all of it is taken to be sampling (it grows as 1/n); above it, only half: whichever
+        share is right, the scale is not too small.
+        """
+        ratio = self.weight[at] / np.maximum(weight, 1e-9)
+        variance: Floats = self.spread[at] * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
+        return variance
+
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
         season = self.season[:, hour % 24]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from auditor.detection.mix import average_by_mix, follow_ups
 from auditor.detection.signals import AT, LATENCY_OFFSET, Signals
 from auditor.detection.tails.count import count_interval, count_tails
-from auditor.detection.tails.elementary import exact_exp, exact_log
+from auditor.detection.tails.elementary import exact_exp
 from auditor.detection.tails.gauge import gauge_interval, gauge_tails
 from auditor.detection.tails.proportion import proportion_interval, proportion_tails
 
@@ -104,12 +105,12 @@ def score(
             tests[name] = _proportion(profile, signals, link, AT[name], lead)
     if profile.hours[AT["throughput"]]:
         tests["throughput"] = _count(
-            profile, signals, link + _follow_ups(profile, signals, link), AT["throughput"], lead
+            profile, signals, link + follow_ups(profile, signals, link), AT["throughput"], lead
         )
     for name in PLAIN_GAUGES:
         if profile.hours[AT[name]]:
             at = AT[name]
-            variance = profile.drift[at] + _spread_at(profile, at, signals.weight[at])
+            variance = profile.drift[at] + profile.spread_at(at, signals.weight[at])
             offset = 1.0 if name == "cache_size" else LATENCY_OFFSET
             tests[name] = _gauge(
                 signals.value[at], link[at], variance, profile.drift[at], signals.weight[at], offset, lead
@@ -170,20 +171,6 @@ def _proportion(profile: Profile, signals: Signals, link: Floats, at: int, lead:
     )
 
 
-def _follow_ups(profile: Profile, signals: Signals, link: Floats) -> Floats:
-    """By how much, on the log scale, a window's sets and evictions raise its operations above what its gets alone would be.
-
-    Every miss brings a set and perhaps an eviction, so operations rise when the hit rate falls though nobody
-    asked for more. Traffic is judged with that share taken out; where the gets are not known it cannot be.
-    """
-    at = AT["get_share"]
-    gets, total = signals.value[at], signals.weight[at]
-    known = (total > 0) & (gets > 0) & bool(profile.hours[at])
-    usual = -exact_log(1.0 / (1.0 + exact_exp(-link[at])))
-    now = exact_log(np.where(known, total / np.where(known, gets, 1.0), 1.0))
-    return np.where(known, np.clip(now - usual, -1.5, 1.5), 0.0)
-
-
 def _concentration(mean: Floats, variance: Floats | float) -> Floats:
     """Beta concentration whose variance is that of a logit-scale `variance` about `mean`, by the delta method."""
     return np.maximum(1.0 / (mean * (1.0 - mean) * variance) - 1.0, 1.0)
@@ -221,17 +208,6 @@ def _count(profile: Profile, signals: Signals, link: Floats, at: int, lead: int)
         span_variance=drift + spread / np.maximum(said, 1.0),
         span_windows=said,
     )
-
-
-def _spread_at(profile: Profile, at: int, weight: Floats) -> Floats:
-    """A gauge's within-hour variance at a given number of operations.
-
-    Below the typical number all of it is taken to be sampling (it grows as 1/n); above it, only half: whichever
-    share is right, the scale is not too small.
-    """
-    ratio = profile.weight[at] / np.maximum(weight, 1e-9)
-    variance: Floats = profile.spread[at] * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
-    return variance
 
 
 def _gauge(
@@ -281,41 +257,18 @@ def _gauge(
 
 
 def _average(profile: Profile, signals: Signals, link: Floats, lead: int) -> Tested | None:
-    """The average latency against what the window's own mix of hits and misses should have cost.
-
-    Misses are slow, so the average rises whenever the hit rate falls; that share is not the latency's doing. Where hits and
-    misses are timed apart the expectation is the mix of their normals; elsewhere the learned average is
-    scaled by the share of misses where that is above normal, which takes out at least what the mix explains.
-    """
-    at, hit_at, miss_at, rate_at = (
-        AT["avg_response_time_ms"],
-        AT["avg_hit_response_time_ms"],
-        AT["avg_miss_response_time_ms"],
-        AT["hit_rate"],
-    )
+    at = AT["avg_response_time_ms"]
     if not profile.hours[at]:
         return None
-    logs, weight = signals.value[at], signals.weight[at]
-    rated = signals.weight[rate_at] > 0
-    share = np.where(rated, signals.value[rate_at] / np.maximum(signals.weight[rate_at], 1.0), np.nan)
-    if profile.hours[hit_at] and profile.hours[miss_at]:
-        of_hits = np.nan_to_num(share) * exact_exp(link[hit_at])
-        of_misses = np.nan_to_num(1.0 - share) * exact_exp(link[miss_at])
-        mixed = np.maximum(of_hits + of_misses, 1e-9)
-        by_hits, by_misses = of_hits / mixed, of_misses / mixed
-        hits = np.nan_to_num(signals.value[rate_at])
-        misses = np.maximum(signals.weight[rate_at] - hits, 0.0)
-        drift = by_hits**2 * profile.drift[hit_at] + by_misses**2 * profile.drift[miss_at]
-        beyond = by_hits**2 * _spread_at(profile, hit_at, hits) * (hits > 0)
-        beyond = beyond + by_misses**2 * _spread_at(profile, miss_at, misses) * (misses > 0)
-        known = np.where(rated, weight, 0.0)
-        return _gauge(logs, exact_log(mixed), drift + beyond, drift, known, LATENCY_OFFSET, lead)
-    drift_at = np.full(len(weight), profile.drift[at])
-    usual = 1.0 / (1.0 + exact_exp(link[rate_at])) if profile.hours[rate_at] else np.ones(len(weight))
-    excess = np.where(rated, np.maximum(np.nan_to_num(1.0 - share) / np.maximum(usual, 1e-9), 1.0), 1.0)
-    centre = link[at] + exact_log(excess)
+    expected = average_by_mix(profile, signals, link)
     return _gauge(
-        logs, centre, drift_at + _spread_at(profile, at, weight), drift_at, weight, LATENCY_OFFSET, lead
+        signals.value[at],
+        expected.centre,
+        expected.variance,
+        expected.drift,
+        expected.weight,
+        LATENCY_OFFSET,
+        lead,
     )
 
 
