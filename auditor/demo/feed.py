@@ -102,20 +102,9 @@ class Feed:
         DependencyUnreachable
             If the database is gone.
         """
-        lived = threading.Event()
-        sender = threading.Thread(target=self._send_until, args=(lived,), name="demo-sender")
-        sender.start()
-        try:
-            while self.world.next_minute < until_minute and not self._stop.is_set():
-                progress(self.world.live_minute())
-                if self._failed():
-                    break
-                self._wait_for_room(sender)
-        finally:
-            lived.set()
-            self._due.set()
-            sender.join()
-        self._deliver()
+        while self.world.next_minute < until_minute and not self._stop.is_set():
+            self._live_while_sending(until_minute, progress)
+            self._deliver()
         return self.world.next_minute >= until_minute
 
     def live_minute(self) -> int:
@@ -134,6 +123,20 @@ class Feed:
             self._sink.corrupt(self.world.cache.name, minute)
         return minute
 
+    def _live_while_sending(self, until_minute: int, progress: Callable[[int], None]) -> None:
+        """Live on, as long as another thread gets the events stored."""
+        lived = threading.Event()
+        sender = threading.Thread(target=self._send_until, args=(lived,), name="demo-sender")
+        sender.start()
+        try:
+            while self.world.next_minute < until_minute and not self._stop.is_set() and sender.is_alive():
+                progress(self.world.live_minute())
+                self._wait_for_room(sender)
+        finally:
+            lived.set()
+            self._due.set()
+            sender.join()
+
     def _send_until(self, lived: threading.Event) -> None:
         while not lived.is_set():
             self._due.wait()
@@ -142,13 +145,10 @@ class Feed:
                 return
 
     def _wait_for_room(self, sender: threading.Thread) -> None:
-        while self.collector.stats().waiting > MOST_WAITING and sender.is_alive():
-            self._stop.wait(0.005)
-            if self._stop.is_set():
-                return
-
-    def _failed(self) -> bool:
-        return self.collector.stats().failures > 0
+        while (
+            self.collector.stats().waiting > MOST_WAITING and sender.is_alive() and not self._stop.wait(0.005)
+        ):
+            pass
 
     def _deliver(self) -> None:
         delivered = self.collector.flush()

@@ -39,10 +39,10 @@ class Traffic:
         The share of the backend's calls that fail.
     """
 
-    per_minute: float = 65.0
+    per_minute: float = 75.0
     daily: float = 0.45
     keys: int = 20_000
-    exponent: float = 1.05
+    exponent: float = 1.1
     key_lifetime_minutes: int = 4 * 1440
     hit_ms: float = 2.0
     set_ms: float = 3.0

@@ -273,7 +273,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 @contextlib.contextmanager
 def _stopped_by_signals(stop: object) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, stop)  # type: ignore[arg-type]  # a plain function
     try:

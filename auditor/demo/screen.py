@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
@@ -80,7 +81,7 @@ def _opening(stage: Stage, width: int) -> list[Text]:
     """Before there is a ledger: what is going on, and how far it is."""
     lines = [Text()]
     for paragraph in (_LEARNING, _NEXT):
-        lines += [*_wrapped(paragraph, width, ""), Text()]
+        lines += [*_wrapped(paragraph, width), Text()]
     total = stage.hour_start - stage.first_minute
     if total:
         share = (min(stage.lived_to, stage.hour_start) - stage.first_minute) / total
@@ -179,15 +180,32 @@ def _findings(stage: Stage, width: int, room: int) -> list[Text]:
         if notices:
             lines.append(Text(f" {notices} notices of something different, nothing worse.", "dim"))
         return lines
-    lines = [_incident_line(row) for row in reversed(leading[-3 if room > 14 else -1 :])]
-    lines.append(Text())
-    newest = leading[-1]
-    for paragraph in [*newest["description"].split("\n"), "", *newest["recommendation"].split("\n")]:
-        lines += _wrapped(paragraph, width, "") if paragraph else [Text()]
-    if len(lines) > room:
-        lines = lines[: max(0, room)]
-        lines[-1].append(" …")
-    return lines
+    lines = [*(_incident_line(row) for row in reversed(leading[-3 if room > 14 else -1 :])), Text()]
+    return lines + _words(leading[-1], width, room - len(lines))
+
+
+def _words(row: Row, width: int, room: int) -> list[Text]:
+    """As much of an observation's text as there is room for; the cause and the advice come before the rest."""
+    said, advice = row["description"].split("\n"), row["recommendation"].split("\n")
+    brief = [_sentences(said[0], 1), _sentences(said[-1], 1)]
+    drafts = [
+        [*said, "", *advice],
+        [said[0], said[-1], "", *advice],
+        [*brief, "", *advice],
+        [*brief, *advice],
+        [*brief, _sentences(" ".join(advice), 2)],
+    ]
+    for draft in drafts:
+        lines = [line for paragraph in draft for line in _wrapped(paragraph, width)]
+        if len(lines) <= room:
+            return lines
+    cut = lines[: max(1, room)]
+    cut[-1].append(" …")
+    return cut
+
+
+def _sentences(text: str, count: int) -> str:
+    return " ".join(re.split(r"(?<=[.!?]) (?=[A-Z])", text)[:count])
 
 
 def _incident_line(row: Row) -> Text:
@@ -200,5 +218,5 @@ def _incident_line(row: Row) -> Text:
     )
 
 
-def _wrapped(paragraph: str, width: int, style: str) -> list[Text]:
-    return [Text(f" {line}", style) for line in textwrap.wrap(paragraph, width - 2)]
+def _wrapped(paragraph: str, width: int) -> list[Text]:
+    return [Text(f" {line}") for line in textwrap.wrap(paragraph, width - 2)] or [Text()]
