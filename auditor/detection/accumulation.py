@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIRST: Final = 2
 LAST: Final = 3
+ONSET_MINUTES: Final = 15
 _LATENCIES: Final = (
     "avg_response_time_ms",
     "p95_response_time_ms",
@@ -102,8 +103,16 @@ def _put(
     expected[name] = np.where(known, normal, np.nan)
 
 
-def accumulate(incident: Incident, flow: Flow, i: int) -> None:
-    """Add window i to the sums of an incident."""
+def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
+    """Add window i to the sums of an incident: its impact always, its signals while it tells how the incident came about.
+
+    What comes after the first quarter of an hour is as likely the recovery, which looks like a cause of its own: a cache
+    refilling after its TTL was put back is not a flush.
+    """
+    incident["extra_misses"] += float(flow.extra_misses[i])
+    incident["added_ms"] += float(flow.added_ms[i])
+    if minute - incident["opened"] >= ONSET_MINUTES:
+        return
     for name in SIGNALS:
         trials = float(flow.trials[name][i])
         if trials <= 0:
@@ -133,8 +142,6 @@ def accumulate(incident: Incident, flow: Flow, i: int) -> None:
         if len(sums["first"]) < FIRST:
             sums["first"].append([seen, trials])
         sums["last"] = [*sums["last"], [seen, trials]][-LAST:]
-    incident["extra_misses"] += float(flow.extra_misses[i])
-    incident["added_ms"] += float(flow.added_ms[i])
 
 
 def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:

@@ -233,8 +233,12 @@ def _latency(profile: Profile, name: str, tests: dict[str, Tested], floor: Floor
         found, side = _side(
             profile, name, tested, direction, alpha, (window, span, effect >= LEANING * floor.warning)
         )
-        if direction == "rise" and name != "avg_response_time_ms":
-            found &= ~_explained_by_mix(tests, len(found))
+        if name != "avg_response_time_ms":
+            found &= (
+                ~_explained_by_mix(tests, len(found))
+                if direction == "rise"
+                else _parts_are_faster(tests, len(found))
+            )
         rise = found & (direction == "rise")
         with np.errstate(invalid="ignore"):
             critical = rise & (_relative(side.value, side.expected) >= floor.critical)
@@ -253,6 +257,16 @@ def _explained_by_mix(tests: dict[str, Tested], count: int) -> Mask:
             if part in tests:
                 explained &= ~((tests[part].high <= 0.001) | (tests[part].span_high <= 0.001))
     return explained
+
+
+def _parts_are_faster(tests: dict[str, Tested], count: int) -> Mask:
+    """Where hits or misses are faster themselves: a high percentile falls by right when there are fewer misses."""
+    faster = np.zeros(count, dtype=np.bool_)
+    for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
+        if part in tests:
+            with np.errstate(invalid="ignore"):
+                faster |= (tests[part].low <= 0.001) | (tests[part].span_low <= 0.001)
+    return faster
 
 
 def _cache_size(profile: Profile, tested: Tested, floor: Floor, alpha: float) -> list[Side]:

@@ -125,7 +125,7 @@ class _Steps:
                 if reason not in incident["reasons"] and len(incident["reasons"]) < REASONS_KEPT:
                     incident["reasons"].append(reason)
         elif self.reading.flow is not None:
-            accumulate(incident, self.reading.flow, i)
+            accumulate(incident, self.reading.flow, i, minute)
         self.tracked.touched.add(track)
 
     def _quieten(self, track: str, minute: int) -> None:

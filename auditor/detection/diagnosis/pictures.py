@@ -104,16 +104,22 @@ _INTO_ROOM: Final[Mapping[str, Kinds]] = {
     "evictions": {"fell": 0.02, "same": 0.7, "rose": 0.28},
     "landed": {"no": 0.06, "yes": 0.94},
 }
-_KEY_CHANGE: Final[Mapping[str, Kinds]] = {
+_UNSTABLE_KEYS: Final[Mapping[str, Kinds]] = {
     **_CALM,
     **_FEWER_HITS,
-    "hits_left": {"few": 0.8, "some": 0.19, "most": 0.01},
-    "hit_trend": {"falling": 0.05, "flat": 0.5, "recovering": 0.45},
+    "hits_left": {"few": 0.96, "some": 0.035, "most": 0.005},
+    "hit_trend": {"falling": 0.1, "flat": 0.87, "recovering": 0.03},
+}
+_RENAMED_KEYS: Final[Mapping[str, Kinds]] = {
+    **_CALM,
+    **_FEWER_HITS,
+    "hits_left": {"few": 0.3, "some": 0.65, "most": 0.05},
+    "hit_trend": {"falling": 0.01, "flat": 0.19, "recovering": 0.8},
 }
 _GROWTH: Final[Mapping[str, Kinds]] = {
     **_CALM,
     **_FEWER_HITS,
-    "hits_left": {"few": 0.04, "some": 0.7, "most": 0.26},
+    "hits_left": {"few": 0.04, "some": 0.76, "most": 0.2},
     "hit_trend": {"falling": 0.35, "flat": 0.6, "recovering": 0.05},
     "onset": {"sudden": 0.6, "gradual": 0.4},
 }
@@ -173,7 +179,7 @@ PICTURES: Final = (
             "hit_trend": {"falling": 0.05, "flat": 0.4, "recovering": 0.55},
             "size": {"emptied": 0.66, "fell": 0.29, "same": 0.045, "rose": 0.005},
             "size_trend": {"falling": 0.04, "flat": 0.16, "refilling": 0.8},
-            "refill": {"no": 0.1, "yes": 0.9},
+            "refill": {"no": 0.05, "yes": 0.95},
             "size_floor": {"within": 0.93, "beyond": 0.07},
         },
     ),
@@ -202,14 +208,16 @@ PICTURES: Final = (
             "hit_trend": {"falling": 0.35, "flat": 0.6, "recovering": 0.05},
             "size": {"emptied": 0.2, "fell": 0.6, "same": 0.195, "rose": 0.005},
             "size_trend": {"falling": 0.42, "flat": 0.33, "refilling": 0.25},
-            "refill": {"no": 0.75, "yes": 0.25},
+            "refill": {"no": 0.85, "yes": 0.15},
             "size_floor": {"within": 0.4, "beyond": 0.6},
             "landed": {"no": 0.95, "yes": 0.05},
             "onset": {"sudden": 0.6, "gradual": 0.4},
         },
     ),
-    Picture("key_change", 0.6, {**_KEY_CHANGE, **_INTO_FULL}),
-    Picture("key_change", 0.4, {**_KEY_CHANGE, **_INTO_ROOM}),
+    Picture("key_change", 0.5, {**_UNSTABLE_KEYS, **_INTO_FULL}),
+    Picture("key_change", 0.4, {**_UNSTABLE_KEYS, **_INTO_ROOM}),
+    Picture("key_change", 0.35, {**_RENAMED_KEYS, **_INTO_FULL}),
+    Picture("key_change", 0.3, {**_RENAMED_KEYS, **_INTO_ROOM}),
     Picture("working_set_growth", 0.6, {**_GROWTH, **_INTO_FULL}),
     Picture("working_set_growth", 0.4, {**_GROWTH, **_INTO_ROOM}),
     Picture("surge_new_keys", 0.6, {**_SURGE, **_INTO_FULL}),

@@ -26,8 +26,8 @@ _CHANGE: Final[Kinds] = (-1.2, (("fell", -0.2), ("same", 0.2), ("rose", 1.2)))
 _YES_NO: Final[Kinds] = (-0.5, (("no", 0.5), ("yes", 1.5)))
 CUTS: Final[Mapping[str, Kinds]] = {
     "hit_rate": (-1.5, (("fell", -0.15), ("same", 0.15), ("rose", 1.5))),
-    "hits_left": (math.log(0.1), (("few", math.log(0.42)), ("some", math.log(0.88)), ("most", 0.15))),
-    "hit_trend": (-1.0, (("falling", -0.25), ("flat", 0.25), ("recovering", 1.0))),
+    "hits_left": (math.log(0.05), (("few", math.log(0.22)), ("some", math.log(0.88)), ("most", 0.15))),
+    "hit_trend": (-1.0, (("falling", -0.25), ("flat", 0.3), ("recovering", 1.0))),
     "gets": _CHANGE,
     "hits": _CHANGE,
     "size": (
@@ -46,7 +46,7 @@ CUTS: Final[Mapping[str, Kinds]] = {
     "errors": (-0.01, (("same", 0.008), ("rose", 0.15))),
     "onset": (0.0, (("sudden", 3.5), ("gradual", 30.0))),
     "landed": (-0.2, (("no", 0.35), ("yes", 1.1))),
-    "refill": (0.0, (("no", 0.42), ("yes", 1.0))),
+    "refill": (0.0, (("no", 0.62), ("yes", 1.1))),
     "size_floor": (-0.5, (("within", math.log(1.8)), ("beyond", 1.7))),
     "surplus": (-0.2, (("little", 0.55), ("matching", 1.7), ("excess", 3.0))),
     "silence": _YES_NO,
@@ -150,10 +150,9 @@ def _hit_rate(signature: IncidentSignature) -> Reading | None:
 
 def _hits_left(signature: IncidentSignature) -> Reading | None:
     signal = signature.signals["hit_rate"]
-    lowest = _least(signal.first, signal.observed, signal.last)
+    lowest, trials = _lowest_hit_rate(signature)
     if not signal.expected > 0.0:
         return None
-    trials = gets(signature)[1] * min(signature.windows, 2)
     hits = max(lowest, 0.0) * trials if math.isfinite(trials) else 20.0 * lowest
     return _reading(
         "hits_left",
@@ -162,13 +161,23 @@ def _hits_left(signature: IncidentSignature) -> Reading | None:
     )
 
 
+def _lowest_hit_rate(signature: IncidentSignature) -> tuple[float, float]:
+    """The lowest level of the hit rate, and the lookups behind it."""
+    signal, trials = signature.signals["hit_rate"], gets(signature)[1]
+    return _least(signal.first, signal.observed, late(signature, signal)), trials * min(signature.windows, 2)
+
+
 def _hit_trend(signature: IncidentSignature) -> Reading | None:
+    """The share of the lost hit rate that has been regained since the first windows; below 0 where more was lost."""
+    signal = signature.signals["hit_rate"]
     if signature.windows < 3:
         return None
-    signal = signature.signals["hit_rate"]
-    value = _logit(min(1.0, late(signature, signal)), signature) - _logit(signal.first, signature)
-    error = math.hypot(_rate_error(signature, 1 if signature.windows == 3 else 3), _rate_error(signature, 2))
-    return _reading("hit_trend", value, math.hypot(error, 0.05))
+    now = min(1.0, late(signature, signal))
+    lost = signal.expected - min(now, signal.first)
+    error = math.hypot(_deviation(signature, 1 if signature.windows == 3 else 3), _deviation(signature, 2))
+    if not lost > max(0.03, error):
+        return None
+    return _reading("hit_trend", (now - signal.first) / lost, math.hypot(error / lost, 0.08))
 
 
 def _count_change(signature: IncidentSignature, clue: str) -> Reading | None:
@@ -193,7 +202,7 @@ def _size(signature: IncidentSignature) -> Reading | None:
 
 
 def _size_trend(signature: IncidentSignature) -> Reading | None:
-    if signature.windows < 3:
+    if signature.windows < 3 or _refill(signature) is not None:
         return None
     signal = signature.signals["cache_size"]
     now = late(signature, signal) + 0.5
@@ -419,6 +428,12 @@ def _rate_error(signature: IncidentSignature, windows: int) -> float:
     if not (math.isfinite(trials) and math.isfinite(rate)):
         return 0.3
     return math.sqrt(1.0 / (trials * rate * (1.0 - rate) + 1.0))
+
+
+def _deviation(signature: IncidentSignature, windows: int) -> float:
+    """The standard error of a hit rate over so many windows."""
+    rate, trials = signature.signals["hit_rate"].observed, gets(signature)[1] * windows
+    return math.sqrt((rate * (1.0 - rate) + 0.02) / (trials + 1.0)) if math.isfinite(trials) else 0.1
 
 
 def _log_ratio(expected: float, observed: float, windows: float) -> float:
