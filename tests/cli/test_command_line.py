@@ -1,0 +1,192 @@
+"""The command line: quick help, one sentence for every failure, the right exit code, no secret shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tests.detection.simulated import Course, windows
+from tests.replay.stored import rows, store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = ("numpy", "scipy", "psycopg", "pydantic_settings", "structlog", "rich", "cachetools", "pyarrow")
+
+
+def _auditor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "auditor", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath, "HOME": "/nonexistent"} | environment,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["replay", "--help"], ["observations", "--help"], ["--version"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom auditor.cli import run_command_line\n"
+        f"code = run_command_line({arguments!r})\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] 0"
+
+
+@pytest.mark.parametrize("command", ["run", "demo", "replay", "migrate", "baseline", "observations"])
+def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
+    assert f"  {command} " in _auditor("--help").stdout
+    done = _auditor(command, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frobnicate"], "No such command"),
+        (["run", "--frobnicate"], "--frobnicate"),
+        (["demo", "--seed", "many"], "--seed"),
+        (["demo", "--fault", "flsh"], "flush"),
+        (["observations", "ack", "x"], "--verdict"),
+        (["observations", "list", "--severity", "loud"], "choose info, warning or critical"),
+        (["observations", "list", "--since", "yesterday"], "is not a time"),
+        (["replay", "--from", "2026-02-02", "--to", "2026-02-01"], "lies before"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_code_two(arguments: list[str], said: str) -> None:
+    done = _auditor(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"AUDITOR_POLL_SECOND": "3"},
+            "AUDITOR_POLL_SECOND is not a setting; did you mean AUDITOR_POLL_SECONDS",
+        ),
+        ({"AUDITOR_POLL_SECONDS": "-3"}, "AUDITOR_POLL_SECONDS is not usable"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is not usable"),
+        ({"AUDITOR_CONFIG": "/nonexistent.toml"}, "AUDITOR_CONFIG names /nonexistent.toml"),
+        ({"AUDITOR_DATABASE_URL": "no dsn at all"}, "AUDITOR_DATABASE_URL"),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_mend_and_exit_code_two(
+    environment: dict[str, str], said: str
+) -> None:
+    done = _auditor("run", "--once", **environment)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "--once"], ["replay"], ["observations", "list"], ["baseline", "history"], ["migrate"]]
+)
+def test_a_database_that_does_not_answer_is_exit_code_three_without_the_password(command: list[str]) -> None:
+    done = _auditor(*command, AUDITOR_DATABASE_URL="postgresql://me:hunter2@127.0.0.1:1/db?connect_timeout=2")
+    assert done.returncode == 3, done.stderr
+    assert "127.0.0.1" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_without_the_schema_says_what_mends_it(empty_database: str) -> None:
+    done = _auditor("run", "--once", AUDITOR_DATABASE_URL=empty_database)
+    assert done.returncode == 3
+    assert "run auditor migrate" in done.stderr
+
+
+def test_settings_come_from_the_file_and_the_environment_wins(database: str, tmp_path: Path) -> None:
+    (tmp_path / "auditor.toml").write_text("poll_secondz = 3\n")
+    done = _auditor(
+        "run", "--once", AUDITOR_DATABASE_URL=database, AUDITOR_CONFIG=str(tmp_path / "auditor.toml")
+    )
+    assert done.returncode == 2
+    assert "poll_secondz" in done.stderr
+    (tmp_path / "auditor.toml").write_text('log_level = "CRITICAL"\nfalse_alarms_per_week = 5\n')
+    done = _auditor(
+        "run", "--once", AUDITOR_DATABASE_URL=database, AUDITOR_CONFIG=str(tmp_path / "auditor.toml")
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def audited(database: str) -> str:
+    import time
+
+    def fault(plan: Course) -> None:
+        plan.hit_rate[200:220] = 0.2
+
+    store(database, rows(windows(240, fault=fault, first=int(time.time() // 60) - 245)))
+    assert _auditor("run", "--once", AUDITOR_DATABASE_URL=database).returncode == 0
+    return database
+
+
+def _json(*arguments: str, dsn: str) -> Any:
+    done = _auditor(*arguments, "--format", "json", AUDITOR_DATABASE_URL=dsn)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_observations_are_listed_shown_and_acknowledged(audited: str) -> None:
+    listed = _json("observations", "list", "--severity", "critical", dsn=audited)
+    (row,) = [row for row in listed if row["metric_name"] == "hit_rate"]
+    text = _auditor("observations", "show", row["id"][:10], AUDITOR_DATABASE_URL=audited).stdout
+    assert row["title"] in text
+    assert "key change" in text
+    for _ in range(2):
+        answered = _json(
+            "observations", "ack", row["id"], "--verdict", "incident", "--by", "ada", dsn=audited
+        )
+        assert (answered["acknowledged"], answered["verdict"], answered["acknowledged_by"]) == (
+            True,
+            "incident",
+            "ada",
+        )
+    assert _auditor("observations", "show", "nosuch", AUDITOR_DATABASE_URL=audited).returncode == 2
+    assert (
+        "hit rate fell"
+        in _auditor("observations", "list", "--since", "2d", AUDITOR_DATABASE_URL=audited).stdout
+    )
+
+
+def test_baselines_are_learned_shown_and_activated(audited: str) -> None:
+    learned = _json("baseline", "learn", "answers", "--days", "1", dsn=audited)
+    assert learned["is_active"] is False
+    assert learned["baseline_hit_rate"] == pytest.approx(75, abs=3)
+    _json("baseline", "activate", learned["id"], dsn=audited)
+    history = _json("baseline", "history", "--cache", "answers", dsn=audited)
+    assert [row["id"] for row in history if row["is_active"]] == [learned["id"]]
+    text = _auditor("baseline", "show", "answers", AUDITOR_DATABASE_URL=audited).stdout
+    assert "hit_rate" in text
+    with psycopg.connect(audited) as connection:
+        stored = connection.execute(
+            "select state -> 'hot' -> 'profile' from monitoring.cache_auditor_checkpoint"
+        ).fetchone()
+    assert stored == (learned["profile"],)
+
+
+def test_a_reader_that_has_had_enough_is_no_error(audited: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m auditor observations list --format json | head -c 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.defpath, "AUDITOR_DATABASE_URL": audited},
+    )
+    assert done.stderr == ""

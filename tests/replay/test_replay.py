@@ -1,0 +1,224 @@
+"""Replay: what the service would have done, from files or the database, whole or shared among processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from auditor.detection.windows import COLUMNS
+from tests.detection.simulated import Course, windows
+from tests.replay.stored import rows, store, write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MINUTES = 700
+
+
+def _fault(plan: Course) -> None:
+    plan.hit_rate[600:620] = 0.2
+    plan.absent[300:302] = True
+
+
+def _rows(first: int | None = None) -> list[dict[str, Any]]:
+    first = int(time.time() // 60) - MINUTES - 5 if first is None else first
+    found = rows(windows(MINUTES, fault=_fault, first=first, name="answers"))
+    return found + rows(windows(MINUTES - 100, seed=2, first=first, name="<script>alert(1)</script>"))
+
+
+@pytest.fixture(scope="module")
+def found() -> list[dict[str, Any]]:
+    return _rows()
+
+
+def _auditor(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"} | environment,
+    )
+    assert done.returncode == code, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def _results(folder: Path) -> tuple[bytes, bytes]:
+    return (folder / "ledger.csv").read_bytes(), (folder / "observations.jsonl").read_bytes()
+
+
+def test_csv_gzip_and_parquet_in_any_order_with_any_number_of_processes_give_the_same(
+    tmp_path: Path, found: list[dict[str, Any]]
+) -> None:
+    shuffled = random.Random(1).sample(found, len(found))
+    table = {
+        name: [row[name] for row in shuffled] for name in ("minute_window", "implementation_type", *COLUMNS)
+    }
+    parquet.write_table(pa.table(table), tmp_path / "windows.parquet")
+    plain = write_csv(tmp_path / "windows.csv", found)
+    _auditor("replay", "--input", plain, "--output", tmp_path / "plain")
+    expected = _results(tmp_path / "plain")
+    half = len(shuffled) // 2
+    runs = {
+        "gzip": ["--input", write_csv(tmp_path / "windows.csv.gz", shuffled)],
+        "parquet": ["--input", tmp_path / "windows.parquet", "--jobs", "2"],
+        "parts": [
+            *("--input", write_csv(tmp_path / "one.csv", shuffled[:half])),
+            *("--input", write_csv(tmp_path / "two.csv", shuffled[half:])),
+        ],
+    }
+    for name, options in runs.items():
+        _auditor("replay", *options, "--output", tmp_path / name)
+        assert _results(tmp_path / name) == expected, name
+
+
+def test_the_folder_holds_the_ledger_the_observations_a_summary_and_a_page(
+    tmp_path: Path, found: list[dict[str, Any]]
+) -> None:
+    source = write_csv(tmp_path / "windows.csv", found)
+    done = _auditor("replay", "--input", source, "--output", tmp_path / "out", "--format", "json")
+    summary = json.loads(done.stdout)
+    with (tmp_path / "out" / "ledger.csv").open() as lines:
+        ledger = list(csv.DictReader(lines))
+    assert len(ledger) == summary["windows"] == 2 * MINUTES
+    assert {row["verdict"] for row in ledger} == {"learning", "normal", "anomalous", "no_data"}
+    silent = [row for row in ledger if row["implementation_type"].startswith("<script>")][-100:]
+    assert {row["verdict"] for row in silent} == {"no_data"}
+    flagged = next(row for row in ledger if row["verdict"] == "anomalous")
+    assert (
+        float(flagged["hit_rate_value"])
+        < float(flagged["hit_rate_lower"])
+        < float(flagged["hit_rate_expected"])
+    )
+    observations = [
+        json.loads(line) for line in (tmp_path / "out" / "observations.jsonl").read_text().splitlines()
+    ]
+    pages = {
+        (row["implementation_type"][:7], row["metric_name"], row["severity"])
+        for row in observations
+        if row["severity"] != "info"
+    }
+    assert pages == {
+        ("answers", "silence", "warning"),
+        ("answers", "hit_rate", "critical"),
+        ("<script", "silence", "critical"),
+    }
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["pages"] == 3
+
+
+class _Page(HTMLParser):
+    """Checks that every element that is opened is closed, and gathers their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_a_caches_name_cannot_put_markup_into_it(
+    tmp_path: Path, found: list[dict[str, Any]]
+) -> None:
+    source = write_csv(tmp_path / "windows.csv", found)
+    _auditor("replay", "--input", source, "--output", tmp_path / "out")
+    text = (tmp_path / "out" / "report.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert page.open == []
+    assert "svg" in page.seen
+    assert "script" not in page.seen
+    assert "&lt;script&gt;" in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("minute_window,hits\n", "no column implementation_type"),
+        ("minute_window,implementation_type\n", "no column of measurements"),
+        ("minute_window,implementation_type,hits\nnoon,a,1\n", "line 2: minute_window 'noon'"),
+        ("minute_window,implementation_type,hits\n2026-01-01T00:00:30Z,a,1\n", "not the start of a minute"),
+        (
+            "minute_window,implementation_type,hits\n2026-01-01T00:00:00Z,a,many\n",
+            "line 2: hits 'many' is not a number",
+        ),
+        ("minute_window,implementation_type,hits\n2026-01-01T00:00:00Z,,1\n", "implementation_type is empty"),
+        (
+            "minute_window,implementation_type,hits\n2026-01-01T00:00:00Z,a,1\n2026-01-01 01:00+01:00,a,2\n",
+            "comes twice, in lines 2 and 3",
+        ),
+        ("minute_window,implementation_type,hits\n", "no windows"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_sentence_that_names_the_place(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    source = tmp_path / "bad.csv"
+    source.write_text(text)
+    done = _auditor("replay", "--input", source, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_file_and_a_broken_archive_are_refused(tmp_path: Path) -> None:
+    assert "cannot be read" in _auditor("replay", "--input", tmp_path / "none.csv", code=2).stderr
+    (tmp_path / "broken.csv.gz").write_bytes(b"\x1f\x8b\x08garbage")
+    assert "broken.csv.gz" in _auditor("replay", "--input", tmp_path / "broken.csv.gz", code=2).stderr
+
+
+@pytest.fixture
+def audited(database: str, found: list[dict[str, Any]]) -> Iterator[str]:
+    """A database that the service has audited."""
+    store(database, found)
+    _auditor("run", "--once", AUDITOR_DATABASE_URL=database)
+    return database
+
+
+def test_replay_over_the_database_is_what_the_service_stored(audited: str, tmp_path: Path) -> None:
+    done = _auditor(
+        "replay", "--fail-on-diff", "--format", "json", "--output", tmp_path, AUDITOR_DATABASE_URL=audited
+    )
+    assert json.loads(done.stdout)["differences"] == 0
+    again = _auditor("replay", "--fail-on-diff", "--jobs", "2", AUDITOR_DATABASE_URL=audited)
+    assert "minute for minute" in again.stdout
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "update monitoring.cache_auditor_ledger set verdict = 'normal' where verdict = 'anomalous'",
+        ("delete from monitoring.cache_auditor_ledger where minute_window = (select max(minute_window) - interval '9 minutes'"
+        " from monitoring.cache_auditor_ledger)"),
+        "update monitoring.cache_auditor_observations set severity = 'info' where severity = 'critical'",
+        "delete from monitoring.cache_auditor_observations",
+        "update monitoring.cache_auditor_ledger set scores = jsonb_set(scores, '{hit_rate,4}', '0.5') where scores ? 'hit_rate'",
+    ],
+)
+def test_a_difference_from_what_was_stored_is_named_and_ends_with_one(audited: str, tamper: str) -> None:
+    with psycopg.connect(audited) as connection:
+        connection.execute(tamper.encode())
+    done = _auditor("replay", "--fail-on-diff", AUDITOR_DATABASE_URL=audited, code=1)
+    assert "differs from what the service stored" in done.stderr
