@@ -49,6 +49,8 @@ def demo(
         ) from None
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative: give a whole number from 0 up.")
+    if keep is not None:
+        keep = keep.expanduser().absolute()
     live = output_format == "text" and sys.stdout.isatty()
     settings = read_settings()
     loud = "LOG_LEVEL" in os.environ and not live

@@ -19,7 +19,7 @@ class Phase(StrEnum):
     BACKFILL = "living through the days before"
     LEARNING = "the auditor learns what is normal"
     FAST_HOUR = "the last hour, fast"
-    REAL_TIME = "real time"
+    REAL_TIME = "real time, minute by minute"
     ENDING = "stopping"
 
 

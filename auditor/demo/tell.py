@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +61,6 @@ class Teller:
 
     def _say(self, line: str) -> None:
         print(f"{time.monotonic() - self._started:6.1f} s  {line}", flush=True)
-        sys.stdout.flush()
 
 
 def _act(stage: Stage) -> str:

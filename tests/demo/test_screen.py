@@ -52,6 +52,7 @@ def test_the_screen_fills_the_terminal_and_never_overflows_it(width: int, height
         dataclasses.replace(full, observations=[]),
         dataclasses.replace(full, ledger=full.ledger[:3]),
         dataclasses.replace(full, observations=[observation(i, incident=str(i)) for i in range(12)]),
+        dataclasses.replace(full, observations=[{**observation(45), "title": "x" * 300}]),
         full,
     ]
     for act in acts:
