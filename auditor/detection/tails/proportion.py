@@ -116,7 +116,7 @@ def proportion_interval(
     n = np.maximum(np.rint(trials), 0.0)
     rate = np.minimum(np.maximum(mean, LEAST_MEAN), 1.0 - LEAST_MEAN)
     total = np.minimum(concentration, BINOMIAL)
-    # the highest success is the lowest failure, whose rate is given to the last bit: both searches in one
+    # the highest success is the lowest failure
     lowest = _lowest(n, rate, total, 0.5 * alpha, mirrored=False)
     highest = n - _lowest(n, rate, total, 0.5 * alpha, mirrored=True)
     known = n > 0
@@ -132,6 +132,9 @@ def _lowest(n: Floats, rate: Floats, total: Floats, target: float, *, mirrored: 
     Newton's method on the logarithm of the tail, kept within a bracket, from a Cornish-Fisher start; the last few
     outcomes are gone through one by one by the ratio of neighbouring probabilities.
     """
+    if len(n) <= _FEW:
+        rows = zip(n.tolist(), rate.tolist(), total.tolist(), strict=True)
+        return np.array([_lowest_of_one(*row, target, mirrored=mirrored) for row in rows], dtype=np.float64)
     mean = 1.0 - rate if mirrored else rate
     k = _start(n, mean, total, target)
     low, high = np.full(len(n), -1.0), n.copy()
@@ -158,6 +161,23 @@ def _start(n: Floats, mean: Floats, total: Floats, target: float) -> Floats:
     skew = (rest - mean) * (total + 2.0 * n) / ((total + 2.0) * np.maximum(deviation, 1e-300))
     guess = n * mean + deviation * (z + (z * z - 1.0) * np.minimum(np.maximum(skew, -1.0), 1.0) / 6.0)
     return np.minimum(np.maximum(np.rint(guess), 0.0), n)
+
+
+def _lowest_of_one(n: float, rate: float, total: float, target: float, *, mirrored: bool) -> float:
+    """`_lowest` of one element: the same steps."""
+    if not (n > 0 and math.isfinite(n + rate + total)):
+        return n if math.isnan(n + rate + total) else 0.0
+    mean = 1.0 - rate if mirrored else rate
+    a, b = mean * total, (1.0 - mean) * total
+    deviation = math.sqrt(n * mean * (1.0 - mean) * ((total + n) / (total + 1.0)))
+    skew = (1.0 - mean - mean) * (total + 2.0 * n) / ((total + 2.0) * max(deviation, 1e-300))
+    z = float(ndtri(target))
+    guess = n * mean + deviation * (z + (z * z - 1.0) * min(max(skew, -1.0), 1.0) / 6.0)
+    k, low, high = min(max(float(round(guess)), 0.0), n), -1.0, n
+    while high - low > 1.0:
+        lower, upper, term = _of_one(n - k if mirrored else k, n, rate, total)
+        k, low, high = _searched(target, k, n, a, b, upper if mirrored else lower, term, low, high)
+    return high
 
 
 def _searched(
