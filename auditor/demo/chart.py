@@ -48,7 +48,7 @@ def chart(points: Sequence[Point], height: int) -> list[list[Cell]]:
     """The points as bars, one column each, rows from the top.
 
     A bar that is shorter than the shading behind it, or longer, is outside the band, so that it can be read without
-    colour too. The scale runs from 0 to a little above the largest value or band, where huge outliers are cut off.
+    colour too. The scale runs from 0 to a little above what is usual, or what lasts.
     """
     top = _top(points)
     columns = [_column(point, height, top) for point in points]
@@ -56,11 +56,13 @@ def chart(points: Sequence[Point], height: int) -> list[list[Cell]]:
 
 
 def _top(points: Sequence[Point]) -> float:
+    """The value at the charts' upper edge; a lone outlier reaches beyond it, a lasting change does not."""
     values = sorted(point.value for point in points if point.value is not None)
-    bands = [point.upper for point in points if point.upper is not None]
-    largest = values[-1] if values else 0.0
-    usual = max([*bands, values[len(values) // 2] if values else 0.0], default=0.0)
-    return 1.05 * max(min(largest, 3.0 * usual) if usual > 0.0 else largest, min(usual, 2.0 * largest), 1e-9)
+    bands = sorted(point.upper for point in points if point.upper is not None)
+    usual = bands[(len(bands) - 1) * 9 // 10] if bands else 0.0
+    largest = values[-1] if values else usual
+    lasting = values[(len(values) - 1) * 19 // 20] if values else 0.0
+    return 1.05 * max(min(largest, max(1.5 * usual, lasting)), min(usual, 2.0 * largest), 1e-9)
 
 
 def _column(point: Point, height: int, top: float) -> list[Cell]:
