@@ -88,7 +88,7 @@ def bars(*points: Point, height: int = 2) -> list[str]:
 
 def test_a_bar_shorter_or_longer_than_the_band_is_told_without_colour() -> None:
     normal, low, high = Point(10.0, 8.0, 12.0), Point(1.0, 8.0, 12.0), Point(20.0, 8.0, 12.0)
-    assert bars(normal, low, high, height=4) == ["  ▆", "  █", f"▇{BAND}█", "█▂█"]
+    assert bars(normal, low, high, high, height=4) == ["  ▆▆", "  ██", f"▇{BAND}██", "█▂██"]
     assert [cell.style == ODD_STYLE for cell in chart([normal, low, high], 2)[1]] == [False, True, True]
 
 
