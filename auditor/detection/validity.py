@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,8 +10,6 @@ import numpy as np
 from auditor.detection.windows import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from auditor.detection.windows import Floats, WindowBlock
 
 Mask = np.typing.NDArray[np.bool_]
@@ -24,10 +22,29 @@ LATENCY_ROUNDING: Final = 0.011
 HISTOGRAM_ERROR: Final = 0.021
 """Relative error of a percentile that was read from a histogram."""
 SIZE_ROUNDING: Final = 1.0
+"""Entries by which rounding alone may put the average above the maximum."""
+
+_AT: Final = {name: i for i, name in enumerate(COLUMNS)}
+_COUNTS: Final = [_AT["total_operations"], *(_AT[part] for part in PARTS)]
+_RISING: Final = (
+    "p50_response_time_ms",
+    "p95_response_time_ms",
+    "p99_response_time_ms",
+    "max_response_time_ms",
+)
+_AVERAGES: Final = ("avg_response_time_ms", "avg_hit_response_time_ms", "avg_miss_response_time_ms")
+_PAIRS: Final = (*combinations(_RISING, 2), *((name, _RISING[-1]) for name in _AVERAGES))
+"""Latencies of which the first is never more than the second."""
+_LOW: Final = [_AT[low] for low, _ in _PAIRS]
+_HIGH: Final = [_AT[high] for _, high in _PAIRS]
 
 
 def broken_identities(block: WindowBlock) -> tuple[Mask, dict[int, tuple[str, ...]]]:
     """Which windows contradict themselves, and why.
+
+    Every value that is known is finite and not negative, counts are whole; hits + misses + sets + evictions + errors
+    is total_operations, and no more than that where some of them are unknown; hit_rate is what hits and misses say, percentiles
+    rise to the maximum and no average lies above it, all to rounding and to a histogram's error.
 
     Returns
     -------
@@ -38,123 +55,71 @@ def broken_identities(block: WindowBlock) -> tuple[Mask, dict[int, tuple[str, ..
 
     Notes
     -----
-    What is unknown (NaN) breaks nothing. Infinite, negative and fractional counts do.
+    What is unknown (NaN) breaks nothing; infinity does. A window is judged by itself.
     """
-    broken = np.zeros(len(block), dtype=np.bool_)
-    found: list[tuple[Mask, Callable[[int], str]]] = []
-    with np.errstate(invalid="ignore"):
-        for check in (_ranges, _counts, _rate, _order):
-            for mask, sentence in check(block):
-                wrong = mask & block.present
-                if wrong.any():
-                    broken |= wrong
-                    found.append((wrong, sentence))
-    reasons = {
-        int(i): tuple(sentence(int(i)) for wrong, sentence in found if wrong[i])
-        for i in np.flatnonzero(broken)
+    values = np.vstack([block.columns[name] for name in COLUMNS])
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        wrong = _wrong(values) & block.present
+    broken: Mask = np.any(wrong, axis=0)
+    if not broken.any():
+        return broken, {}
+    return broken, {
+        int(i): _sentences(values[:, i], np.flatnonzero(wrong[:, i])) for i in np.flatnonzero(broken)
     }
-    return broken, reasons
 
 
-Checks = list[tuple[Mask, "Callable[[int], str]"]]
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}"
-
-
-def _ranges(block: WindowBlock) -> Checks:
-    checks: Checks = []
-    for name in COLUMNS:
-        column = block.columns[name]
-
-        def say(i: int, name: str = name, column: Floats = column) -> str:
-            return f"{name} is {_number(column[i])}, which no count, time or size can be."
-
-        wrong = np.isinf(column) | (column < 0)
-        if name in ("total_operations", *PARTS):
-            wrong |= np.isfinite(column) & (column != np.floor(column))
-        checks.append((wrong, say))
-    return checks
-
-
-def _counts(block: WindowBlock) -> Checks:
-    column = block.columns
-    total = column["total_operations"]
-    gets = column["hits"] + column["misses"]
-    parts = [column[name] for name in PARTS]
-    added = parts[0] + parts[1] + parts[2] + parts[3] + parts[4]
-    checks: Checks = [
-        (
-            gets > total,
-            lambda i: (
-                f"hits + misses is {_number(gets[i])}, more than total_operations, {_number(total[i])}."
-            ),
-        ),
-        (
-            added != total,
-            lambda i: (
-                f"hits + misses + sets + evictions + errors is {_number(added[i])}, total_operations {_number(total[i])}."
-            ),
-        ),
-    ]
-    # NaN differs from everything: an identity with an unknown side says nothing
-    known = np.isfinite(added) & np.isfinite(total)
-    checks[1] = (checks[1][0] & known & ~(gets > total), checks[1][1])
-    for name in PARTS:
-        part = column[name]
-
-        def say(i: int, name: str = name, part: Floats = part) -> str:
-            return f"{name} is {_number(part[i])}, more than total_operations, {_number(total[i])}."
-
-        checks.append(((part > total) & ~known & ~(gets > total), say))
-    return checks
-
-
-def _rate(block: WindowBlock) -> Checks:
-    rate = block.columns["hit_rate"]
-    hits = block.columns["hits"]
-    gets = hits + block.columns["misses"]
-    counted = np.where(gets > 0, 100.0 * hits / np.where(gets > 0, gets, 1.0), np.nan)
-    return [
-        (rate > 100.0 + RATE_ROUNDING, lambda i: f"hit_rate is {_number(rate[i])} %, more than 100 %."),
-        (
-            np.abs(rate - counted) > RATE_ROUNDING,
-            lambda i: f"hit_rate is {_number(rate[i])} %, hits / (hits + misses) is {_number(counted[i])} %.",
-        ),
-    ]
-
-
-def _order(block: WindowBlock) -> Checks:
-    column = block.columns
-    checks: Checks = []
-    latencies = (
-        "p50_response_time_ms",
-        "p95_response_time_ms",
-        "p99_response_time_ms",
-        "max_response_time_ms",
+def _wrong(values: Floats) -> Mask:
+    """Shape (identities, n): which identity each window breaks; comparisons with NaN are false."""
+    impossible = (values < 0.0) | np.isinf(values)
+    counts = values[_COUNTS]
+    impossible[_COUNTS] |= counts - np.floor(counts) > 0.0
+    total, parts = counts[0], counts[1:]
+    known = ~np.isnan(parts)
+    added = np.where(known, parts, 0.0).sum(axis=0)
+    over = added > total
+    short = known.all(axis=0) & (added < total)
+    rate = values[_AT["hit_rate"]]
+    high = values[_HIGH] * (1.0 + HISTOGRAM_ERROR) + LATENCY_ROUNDING
+    return np.vstack(
+        [
+            impossible,
+            over,
+            short,
+            rate > 100.0 + RATE_ROUNDING,
+            np.abs(rate - _counted_rate(parts[0], parts[1])) > RATE_ROUNDING,
+            values[_LOW] > high,
+            values[_AT["avg_cache_size"]] > values[_AT["max_cache_size"]] + SIZE_ROUNDING,
+        ]
     )
-    pairs = list(pairwise(latencies))
-    pairs += [(name, latencies[-1]) for name in latencies[:2]]
-    pairs += [
-        (name, latencies[-1])
-        for name in COLUMNS
-        if name.startswith("avg_") and name.endswith("response_time_ms")
+
+
+def _counted_rate(hits: Floats, misses: Floats) -> Floats:
+    """In percent; NaN of no operations at all."""
+    return 100.0 * hits / (hits + misses)
+
+
+def _sentences(values: Floats, broken: np.typing.NDArray[np.intp]) -> tuple[str, ...]:
+    """One window's reasons, in the order of the rows of `_wrong`."""
+    number = {name: f"{value:.6g}" for name, value in zip(COLUMNS, values.tolist(), strict=True)}
+    known = [part for part in PARTS if not np.isnan(values[_AT[part]])]
+    added = sum(float(values[_AT[part]]) for part in known)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        counted = float(_counted_rate(values[_AT["hits"]], values[_AT["misses"]]))
+    total = number["total_operations"]
+    said = {name: f"{name} is {number[name]}, which no {_kind(name)} can be." for name in COLUMNS}
+    sentences = [
+        *said.values(),
+        f"{' + '.join(known)} is {added:.6g}, more than total_operations, {total}.",
+        f"{' + '.join(known)} is {added:.6g}, less than total_operations, {total}.",
+        f"hit_rate is {number['hit_rate']} %, more than 100 %.",
+        f"hit_rate is {number['hit_rate']} %, hits / (hits + misses) is {counted:.6g} %.",
+        *(f"{low} is {number[low]}, more than {high}, {number[high]}." for low, high in _PAIRS),
+        f"avg_cache_size is {number['avg_cache_size']}, more than max_cache_size, {number['max_cache_size']}.",
     ]
-    for low_name, high_name in pairs:
-        low, high = column[low_name], column[high_name]
+    return tuple(sentences[row] for row in broken)
 
-        def say(
-            i: int, names: tuple[str, str] = (low_name, high_name), at: tuple[Floats, Floats] = (low, high)
-        ) -> str:
-            return f"{names[0]} is {_number(at[0][i])}, more than {names[1]}, {_number(at[1][i])}."
 
-        checks.append((low > high * (1.0 + HISTOGRAM_ERROR) + LATENCY_ROUNDING, say))
-    size, most = column["avg_cache_size"], column["max_cache_size"]
-    checks.append(
-        (
-            size > most + SIZE_ROUNDING,
-            lambda i: f"avg_cache_size is {_number(size[i])}, more than max_cache_size, {_number(most[i])}.",
-        )
-    )
-    return checks
+def _kind(name: str) -> str:
+    if name in PARTS or name == "total_operations":
+        return "count"
+    return "time" if name.endswith("_ms") else "rate" if name == "hit_rate" else "size"
