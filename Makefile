@@ -36,10 +36,13 @@ bench: $(VENV)/.installed  ## the measured figures: ingest, replay, latency, mem
 servers: $(VENV)/.installed
 	@$(BIN)/python -m tests.servers.install
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
 lock:  ## refresh the pinned versions and their hashes
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra demo --extra parquet --extra test --extra check --group build pyproject.toml -o constraints.txt
+	$(LOCK) --extra demo --extra parquet --extra test --extra check --group build -o constraints.txt
+	$(LOCK) -c constraints.txt -o constraints-runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --group build -c constraints.txt -o constraints-build.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .data tests/servers/node_modules
