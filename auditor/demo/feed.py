@@ -68,11 +68,11 @@ class Feed:
         The database.
     first_minute
         Minutes since 1970 at which the world begins.
-    seed
-        What everything follows from.
+    seed, origin
+        What everything follows from, and the origin of the load.
     """
 
-    def __init__(self, dsn: str, *, first_minute: int, seed: int) -> None:
+    def __init__(self, dsn: str, *, first_minute: int, seed: int, origin: int | None = None) -> None:
         self._sink = PostgresSink(dsn)
         self._due = threading.Event()
         self._stop = threading.Event()
@@ -80,7 +80,7 @@ class Feed:
         self.collector = Collector(
             self._sink, batch_size=BATCH, max_events=10 * MOST_WAITING, clock=clock, when_full=self._due.set
         )
-        self.world = World(clock, self.collector, first_minute=first_minute, seed=seed)
+        self.world = World(clock, self.collector, first_minute=first_minute, seed=seed, origin=origin)
         self.fault: PlannedFault | None = None
 
     def __enter__(self) -> Self:

@@ -1,4 +1,7 @@
-"""The load: who asks for what and when, minute by minute; everything follows from the seed and the minute alone."""
+"""The load: who asks for what and when, minute by minute; everything follows from the seed and the minute alone.
+
+Minutes are counted from an origin, so that a seed gives the same load whatever the time of day it is shown at.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
+_BEFORE_ORIGIN: Final = 1_000_000
+"""Minutes before the origin for which there is a load."""
+_HOURS_TO_PEAK: Final = 3
 _KEYS: Final = 0
 _BURST: Final = 1
 _MINUTE: Final = 2
@@ -28,7 +34,8 @@ class Traffic:
     per_minute
         Lookups a minute, averaged over the day.
     daily
-        How far the day's shape swings about 1: the factor runs from 1 - daily (05:00 UTC) to 1 + daily (17:00 UTC).
+        How far the day's shape swings about 1: the factor runs from 1 - daily to 1 + daily, its peak three hours after
+        the origin.
     keys, exponent
         How many questions there are, and the exponent of Zipf's law by which they are asked.
     key_lifetime_minutes
@@ -110,11 +117,14 @@ class Load:
         The users' habits.
     seed
         The same seed gives the same lookups in the same minutes, whatever was drawn before.
+    origin
+        Minutes since 1970 from which the others are counted.
     """
 
-    def __init__(self, traffic: Traffic, seed: int) -> None:
+    def __init__(self, traffic: Traffic, seed: int, *, origin: int) -> None:
         self.traffic = traffic
         self.seed = seed
+        self._epoch = origin - _BEFORE_ORIGIN
         weights = np.arange(1, traffic.keys + 1, dtype=np.float64) ** -traffic.exponent
         self._cumulative = np.cumsum(weights / weights.sum())
         self._phases = np.random.default_rng([seed, _KEYS]).integers(
@@ -123,12 +133,12 @@ class Load:
 
     def expected_lookups(self, minute: int) -> float:
         """The mean number of lookups in a minute (since 1970) of any day, bursts apart."""
-        phase = 2 * math.pi * (minute % 1440 - 11 * 60) / 1440
-        return self.traffic.per_minute * (1 + self.traffic.daily * math.sin(phase))
+        to_peak = self._epoch + _BEFORE_ORIGIN + 60 * _HOURS_TO_PEAK - minute
+        return self.traffic.per_minute * (1 + self.traffic.daily * math.cos(2 * math.pi * to_peak / 1440))
 
     def burst(self, minute: int) -> float:
         """The factor of the burst that is under way; 1 where none is. One half-hour in eight has one of a few minutes."""
-        slot, within = divmod(minute, _BURST_SLOT_MINUTES)
+        slot, within = divmod(minute - self._epoch, _BURST_SLOT_MINUTES)
         random = np.random.default_rng([self.seed, _BURST, slot])
         if random.random() > 1 / 8:
             return 1.0
@@ -138,7 +148,7 @@ class Load:
 
     def minute(self, minute: int, condition: Condition = NORMAL) -> Lookups:
         """The lookups of a minute, given in minutes since 1970."""
-        random = np.random.default_rng([self.seed, _MINUTE, minute])
+        random = np.random.default_rng([self.seed, _MINUTE, minute - self._epoch])
         mean = self.expected_lookups(minute) * self.burst(minute) * random.gamma(400.0, 1 / 400.0)
         count = int(random.poisson(mean))
         at = 60.0 * minute + 60.0 * np.sort(random.random(count))
@@ -152,13 +162,13 @@ class Load:
 
     def key(self, rank: int, minute: int) -> str:
         """The question that holds a place (0 is the most popular) in a minute."""
-        generation = (minute + int(self._phases[rank])) // self.traffic.key_lifetime_minutes
+        generation = (minute - self._epoch + int(self._phases[rank])) // self.traffic.key_lifetime_minutes
         return f"answer:{rank}.{generation % 1000}"
 
     def _keys(self, random: np.random.Generator, minute: int, count: int, condition: Condition) -> list[str]:
         ranks = np.searchsorted(self._cumulative, random.random(count))
         ranks = np.minimum(ranks, self.traffic.keys - 1)
-        generations = (minute + self._phases[ranks]) // self.traffic.key_lifetime_minutes % 1000
+        generations = (minute - self._epoch + self._phases[ranks]) // self.traffic.key_lifetime_minutes % 1000
         keys = [
             f"answer:{rank}.{generation}"
             for rank, generation in zip(ranks.tolist(), generations.tolist(), strict=True)
@@ -168,7 +178,7 @@ class Load:
         for i in np.flatnonzero(strange).tolist():
             keys[i] = f"answer:wide.{wide[i]}"
         if condition.unstable_keys:
-            return [f"{key}:{minute}.{i}" for i, key in enumerate(keys)]
+            return [f"{key}:{minute - self._epoch}.{i}" for i, key in enumerate(keys)]
         return keys
 
     def _dressed(
@@ -179,11 +189,10 @@ class Load:
         condition: Condition,
         expiries: list[tuple[float, str]],
     ) -> Lookups:
-        """The lookups with what each step takes."""
+        """The lookups with what each step takes; a condition draws as much as none does, so that only it differs."""
         t, count = self.traffic, len(keys)
-        lookup = t.hit_ms * random.lognormal(0.0, t.hit_sigma, count)
-        if condition.lookup_lag_ms:
-            lookup += condition.lookup_lag_ms * random.lognormal(0.0, 0.3, count)
+        lag = condition.lookup_lag_ms * random.lognormal(0.0, 0.3, count)
+        lookup = t.hit_ms * random.lognormal(0.0, t.hit_sigma, count) + lag
         failing = max(t.failing, condition.failing)
         return Lookups(
             at=at.tolist(),

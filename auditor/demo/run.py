@@ -116,7 +116,7 @@ class _Demo:
         stage.first_minute = stage.lived_to = stage.hour_start - round(self._plan.days * 1440)
         stage.planned = plan_fault(self._plan.fault, seed=self._plan.seed, hour_start=stage.hour_start)
         with (
-            Feed(dsn, first_minute=stage.first_minute, seed=self._plan.seed) as feed,
+            Feed(dsn, first_minute=stage.first_minute, seed=self._plan.seed, origin=stage.hour_start) as feed,
             Watch(dsn, CACHE) as watch,
         ):
             feed.fault = stage.planned

@@ -67,7 +67,7 @@ def _act(stage: Stage) -> str:
     planned = stage.planned
     if stage.phase is Phase.BACKFILL:
         days = (stage.hour_start - stage.first_minute) / 1440
-        return f"{days:.3g} days of traffic are lived through, up to {clock(stage.hour_start)} UTC"
+        return f"{days:.3g} day{'' if days == 1 else 's'} of traffic {'is' if days == 1 else 'are'} lived through, up to {clock(stage.hour_start)} UTC"
     if stage.phase is Phase.LEARNING:
         return f"{stage.events:,} events are stored; the auditor starts and judges their windows"
     if stage.phase is Phase.FAST_HOUR:

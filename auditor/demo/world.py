@@ -34,6 +34,8 @@ class World:
         Where the cache reports its operations.
     first_minute
         Minutes since 1970 at which life begins, with an empty cache.
+    origin
+        The origin of the load; by default the first minute.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class World:
         *,
         first_minute: int,
         seed: int,
+        origin: int | None = None,
         traffic: Traffic | None = None,
         name: str = CACHE,
     ) -> None:
         self.clock = clock
         self.next_minute = first_minute
-        self.load = Load(traffic or Traffic(), seed)
+        self.load = Load(traffic or Traffic(), seed, origin=first_minute if origin is None else origin)
         self.condition: Condition = NORMAL
         entries = LruTtlCache(CAPACITY, TIME_TO_LIVE_SECONDS, clock)
         self.cache = AuditedCache(name, entries, collector)

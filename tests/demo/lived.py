@@ -68,12 +68,14 @@ def _mean(events: list[dict[str, Any]]) -> float:
     return float(np.mean([e["response_time_ms"] for e in events])) if events else np.nan
 
 
-def live(*, seed: int = 1, traffic: Traffic | None = None, warm_minutes: int = 0) -> Lived:
+def live(
+    *, seed: int = 1, traffic: Traffic | None = None, warm_minutes: int = 0, first_minute: int = FIRST_MINUTE
+) -> Lived:
     """A new world, warmed up so long."""
-    clock = SimulatedClock(60.0 * FIRST_MINUTE)
+    clock = SimulatedClock(60.0 * first_minute)
     events: list[dict[str, Any]] = []
     collector = Collector(events.extend, batch_size=10**6, max_events=10**7, clock=clock)
-    world = World(clock, collector, first_minute=FIRST_MINUTE, seed=seed, traffic=traffic)
+    world = World(clock, collector, first_minute=first_minute, seed=seed, traffic=traffic)
     lived = Lived(world, collector, events)
     if warm_minutes:
         lived.minutes(warm_minutes)

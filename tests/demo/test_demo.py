@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from io import StringIO
@@ -21,7 +22,7 @@ from auditor.demo.feed import Feed
 from auditor.demo.outcome import outcome_of
 from auditor.demo.run import DemoPlan, run_demo
 from auditor.demo.stage import Phase, Stage
-from auditor.demo.tell import Teller
+from auditor.demo.tell import Teller, leading_observation
 from auditor.demo.view import LiveView
 from auditor.errors import DependencyUnreachable
 from auditor.settings import read_settings
@@ -153,18 +154,20 @@ async def short(tmp_path: Path, plan: DemoPlan, capsys: pytest.CaptureFixture[st
 async def test_in_plain_lines_the_acts_the_finding_and_the_advice_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     outcome, told = await short(tmp_path, DemoPlan("backend_slow", seed=2, days=1.0, pace=None), capsys)
     assert (outcome.found, outcome.cause, outcome.windows_audited) == (True, "backend_slow", 1500)
+    leading = leading_observation(outcome)
+    assert leading is not None
     for said in (
-        "1 days of traffic are lived through",
+        "1 day of traffic is lived through",
         "the last hour passes fast",
         "the fault: the backend takes three times as long",
         "CRITICAL  answers:",
         "Found in the first affected window, as backend_slow (the right cause).",
         "1,500 windows audited (each window once); no other warning or critical.",
-        outcome.observations[-1]["title"],
-        "First: ",
+        leading["title"],
+        leading["recommendation"],
     ):
         assert said in told
     assert list(tmp_path.iterdir()) == []

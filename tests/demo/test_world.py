@@ -45,6 +45,16 @@ def test_the_same_seed_lives_the_same_life() -> None:
     assert lives[0] != lives[2]
 
 
+def test_a_seed_lives_the_same_life_whatever_the_time_it_is_shown_at() -> None:
+    def kinds_and_keys(first_minute: int) -> list[tuple[str, str, float]]:
+        lived = live(first_minute=first_minute)
+        lived.fault("key_change", 5)
+        lived.minutes(20)
+        return [(e["operation_type"], e["cache_key"], e.get("response_time_ms", 0.0)) for e in lived.events]
+
+    assert kinds_and_keys(FIRST_MINUTE) == kinds_and_keys(FIRST_MINUTE + 7777)
+
+
 def test_what_is_reported_happened_within_the_minutes_lived_and_nothing_lies_ahead() -> None:
     lived = live()
     for i in range(50):
