@@ -210,8 +210,10 @@ def test_replay_over_the_database_is_what_the_service_stored(audited: str, tmp_p
     "tamper",
     [
         "update monitoring.cache_auditor_ledger set verdict = 'normal' where verdict = 'anomalous'",
-        ("delete from monitoring.cache_auditor_ledger where minute_window = (select max(minute_window) - interval '9 minutes'"
-        " from monitoring.cache_auditor_ledger)"),
+        (
+            "delete from monitoring.cache_auditor_ledger where minute_window = (select max(minute_window) - interval '9 minutes'"
+            " from monitoring.cache_auditor_ledger)"
+        ),
         "update monitoring.cache_auditor_observations set severity = 'info' where severity = 'critical'",
         "delete from monitoring.cache_auditor_observations",
         "update monitoring.cache_auditor_ledger set scores = jsonb_set(scores, '{hit_rate,4}', '0.5') where scores ? 'hit_rate'",
