@@ -21,7 +21,6 @@ from tests.detection.simulated import Course, windows
 from tests.replay.stored import rows, store, write_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MINUTES = 700
@@ -72,7 +71,7 @@ def test_csv_gzip_and_parquet_in_any_order_with_any_number_of_processes_give_the
     _auditor("replay", "--input", plain, "--output", tmp_path / "plain")
     expected = _results(tmp_path / "plain")
     half = len(shuffled) // 2
-    runs = {
+    runs: dict[str, list[str | Path]] = {
         "gzip": ["--input", write_csv(tmp_path / "windows.csv.gz", shuffled)],
         "parquet": ["--input", tmp_path / "windows.parquet", "--jobs", "2"],
         "parts": [
@@ -190,7 +189,7 @@ def test_a_missing_file_and_a_broken_archive_are_refused(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def audited(database: str, found: list[dict[str, Any]]) -> Iterator[str]:
+def audited(database: str, found: list[dict[str, Any]]) -> str:
     """A database that the service has audited."""
     store(database, found)
     _auditor("run", "--once", AUDITOR_DATABASE_URL=database)

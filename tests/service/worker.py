@@ -32,9 +32,8 @@ class Worker:
     def __init__(
         self, dsn: str, log: Path, *, once: bool = False, windows_per_cache: int = 1440, **settings: Any
     ) -> None:
-        chosen = Settings(
-            **({"settle_seconds": 0, "worker": "w", "lease_seconds": 2, "poll_seconds": 0.2} | settings)
-        )
+        given: dict[str, Any] = {"settle_seconds": 0, "worker": "w", "lease_seconds": 2, "poll_seconds": 0.2}
+        chosen = Settings(**(given | settings))
         self.pid = os.fork()
         if self.pid == 0:
             _live(dsn, log, chosen, once=once, windows_per_cache=windows_per_cache)
