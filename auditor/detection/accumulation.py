@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.impact import window_contributions
 from auditor.detection.signals import AT, LATENCY_OFFSET
 from auditor.detection.signature import SIGNALS, IncidentSignature, Signal
 from auditor.detection.tails.elementary import exact_exp
@@ -81,11 +82,16 @@ def flow_of(
     size = exact_exp(signals.value[AT["cache_size"]]) - 1.0
     normal_size = exact_exp(link[AT["cache_size"]]) - 1.0
     _put("cache_size", size, np.ones(len(size)), normal_size, observed, trials, expected)
-    hits_of = signals.weight[AT["hit_rate"]]
-    extra = (1.0 - rate["hit_rate"]) * hits_of
-    extra = (hits_of - signals.value[AT["hit_rate"]]) - extra
-    added = observed["avg_response_time_ms"] - expected["avg_response_time_ms"]
-    return Flow(observed, trials, expected, np.nan_to_num(extra), np.nan_to_num(added))
+    average = AT["avg_response_time_ms"]
+    hits = signals.value[AT["hit_rate"]]
+    extra, added = window_contributions(
+        hits=hits,
+        misses=signals.weight[AT["hit_rate"]] - hits,
+        expected_hit_rate=rate["hit_rate"],
+        avg_response_time_ms=exact_exp(signals.value[average]),
+        expected_response_time_ms=exact_exp(link[average]),
+    )
+    return Flow(observed, trials, expected, extra, added)
 
 
 def _put(

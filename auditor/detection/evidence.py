@@ -9,6 +9,7 @@ from auditor.detection import incidents as incident_rules
 from auditor.detection.accumulation import signature_of
 from auditor.detection.catalogue import Category
 from auditor.detection.diagnosis import rank_causes
+from auditor.detection.impact import incident_impact
 from auditor.detection.incidents import METRICS, fingerprint, incident_id, severity_of
 from auditor.detection.judgement import Observation
 from auditor.detection.signature import SIGNALS as SIGNATURE_SIGNALS
@@ -138,9 +139,9 @@ def _causes(track: str, incident: Incident, profile: Profile | None) -> tuple[Ca
 def _impact(track: str, incident: Incident, policy: Policy) -> dict[str, float | None]:
     if track == incident_rules.COLLECTOR:
         return {"extra_backend_calls": None, "added_latency_seconds": None, "cost": None}
-    extra = max(0.0, incident["extra_misses"])
-    return {
-        "extra_backend_calls": extra,
-        "added_latency_seconds": max(0.0, incident["added_ms"] / 1000.0),
-        "cost": extra * policy.cost_per_miss if policy.cost_per_miss > 0 else None,
-    }
+    impact = incident_impact(
+        extra_misses=incident["extra_misses"],
+        added_milliseconds=incident["added_ms"],
+        cost_per_miss=policy.cost_per_miss,
+    )
+    return impact.as_json()
