@@ -213,12 +213,11 @@ class _Work:
         memory = self.memory
         hour = end // MINUTES - 1
         parts = self._hour_parts(end)
-        memory.history = memory.history.with_hour(hour, parts)
+        hours = len(memory.add_hour(hour, parts).parts)
         memory.peaks = {}
         self.history_changed = True
         if memory.seen < self.policy.learning_windows:
             return
-        hours = len(memory.history.parts)
         if memory.profile is None or hours <= RELEARN_HOURLY_UNTIL_HOURS:
             self._learn(end, "hourly in the first day")
         elif (end // MINUTES) % 24 == RELEARN_AT_UTC_HOUR:

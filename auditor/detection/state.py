@@ -15,6 +15,7 @@ from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
     from auditor.detection.judgement import State
+    from auditor.detection.windows import Floats
 
 STATE_VERSION: Final = 1
 KEPT: Final = MINUTES + 14
@@ -39,8 +40,8 @@ class Memory:
         Minutes without a row up to the last one.
     profile
         What is normal; None while learning.
-    history
-        The hours that relearning reads.
+    stored_history
+        The hours that relearning reads, as JSON: they are looked at once an hour, and most calls end before that.
     tracks
         The current incident of each track, as JSON; see `incidents`.
     agreed
@@ -53,9 +54,20 @@ class Memory:
     seen: int = 0
     absent_run: int = 0
     profile: Profile | None = None
-    history: History = field(default_factory=History.empty)
+    stored_history: dict[str, Any] = field(default_factory=History.empty().as_json)
     tracks: dict[str, Any] = field(default_factory=dict)
     agreed: dict[str, Any] | None = None
+
+    @property
+    def history(self) -> History:
+        """The hours that relearning reads."""
+        return History.from_json(self.stored_history)
+
+    def add_hour(self, hour: int, parts: Floats) -> History:
+        """Append an hour's summary; the history with it."""
+        history = self.history.with_hour(hour, parts)
+        self.stored_history = history.as_json()
+        return history
 
     def remember(self, block: WindowBlock, excluded: np.typing.NDArray[np.bool_]) -> None:
         """Append windows and forget those that are no longer needed."""
@@ -76,7 +88,7 @@ class Memory:
                 "tracks": self.tracks,
                 "agreed": self.agreed,
             },
-            "history": self.history.as_json(),
+            "history": self.stored_history,
         }
 
     @classmethod
@@ -104,7 +116,7 @@ class Memory:
             seen=hot["seen"],
             absent_run=hot["absent_run"],
             profile=None if hot["profile"] is None else Profile.from_json(hot["profile"]),
-            history=History.from_json(state["history"]),
+            stored_history=state["history"],
             tracks=copy.deepcopy(hot["tracks"]),
             agreed=hot["agreed"],
         )
