@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.detection.tails.count import count_interval, count_tails
+from auditor.detection.tails.count import _lower_of_one, _upper_of_one, count_interval, count_tails
 
 mp.mp.dps = 45
 
@@ -100,6 +100,8 @@ def test_an_element_depends_on_nothing_but_itself_to_the_last_bit(
         assert tails(*row) == (lower[i], upper[i])
         one = count_interval(array(row[1]), array(row[2]), alpha)
         assert (one[0][0], one[1][0]) == (low[i], high[i])
+        # what seeks one interval's bounds reads the same tails
+        assert (_lower_of_one(*row), _upper_of_one(*row)) == (lower[i], upper[i])
 
 
 @settings(max_examples=150, deadline=None)
