@@ -112,15 +112,18 @@ def test_an_acknowledgement_of_nothing_is_refused(database: str) -> None:
         queries.acknowledge_observation(database, "f1", by="ann")
 
 
-def test_a_stored_baseline_is_the_active_one_and_its_forerunners_stay(database: str) -> None:
+def test_a_stored_baseline_is_inactive_until_it_is_activated(database: str) -> None:
     first = queries.store_baseline(database, baseline(100))
     second = queries.store_baseline(database, baseline(200))
     queries.store_baseline(database, baseline(100, implementation_type="old"))
     assert (first["baseline_hit_rate"], first["sample_size"], first["reason"]) == (71.5, 90, "asked for")
-    assert queries.show_baseline(database, "new")["id"] == second["id"]
     assert [row["id"] for row in queries.baseline_history(database, "new")] == [second["id"], first["id"]]
+    assert queries.list_baselines(database, active_only=True) == []
+    queries.activate_baseline(database, str(first["id"]))
+    queries.activate_baseline(database, str(second["id"]))
     active = queries.list_baselines(database, active_only=True)
-    assert [row["implementation_type"] for row in active] == ["new", "old"]
+    assert [row["id"] for row in active] == [second["id"]]
+    assert queries.show_baseline(database, "new")["id"] == second["id"]
 
 
 def test_an_activated_baseline_takes_over_and_reaches_the_detectors_state(database: str) -> None:

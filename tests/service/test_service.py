@@ -92,7 +92,7 @@ def test_fifty_kills_at_random_moments_lose_nothing_and_write_nothing_twice(
         kills += 1
     (row,) = _ask(database, "select count(*) from monitoring.cache_auditor_ledger")
     assert 0 < row[0] < 2 * MINUTES, "the kills fell into the work, not before or after it"
-    worker = Worker(database, tmp_path / "killed", once=True)
+    worker = Worker(database, tmp_path / "killed", once=True, lease_seconds=60)
     assert worker.wait() == 0
     assert _done(database, last)
     assert _written(database, last) == _written(empty_database, last)
