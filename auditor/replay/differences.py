@@ -22,6 +22,9 @@ COMPARED: Final = (
     "baseline_value",
     "status",
     "incident_id",
+    "title",
+    "description",
+    "evidence",
 )
 
 

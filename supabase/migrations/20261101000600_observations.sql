@@ -3,8 +3,9 @@
 -- Writes findings as they stand now. A finding is known by its fingerprint; what an engineer said of it, and a model's words
 -- for it, are left alone.
 create or replace function monitoring.write_observations(observations jsonb) returns void
-language sql
+language plpgsql
 as $$
+begin
     insert into monitoring.cache_auditor_observations as o
         (severity, category, title, description, recommendation, implementation_type, metric_name, metric_value, baseline_value,
          deviation_percentage, metadata, "timestamp", fingerprint, incident_id, window_start, window_end, status, evidence,
@@ -26,7 +27,16 @@ as $$
         title = case when o.explanation ->> 'source' = 'model' then o.title else excluded.title end,
         description = case when o.explanation ->> 'source' = 'model' then o.description else excluded.description end,
         recommendation = case when o.explanation ->> 'source' = 'model' then o.recommendation else excluded.recommendation end,
-        explanation = case when o.explanation ->> 'source' = 'model' then o.explanation else excluded.explanation end
+        explanation = case when o.explanation ->> 'source' = 'model' then o.explanation else excluded.explanation end;
+    -- an id follows from the fingerprint, as in replay, unless the original table numbers its rows
+    if (select a.atttypid = 'uuid'::regtype from pg_catalog.pg_attribute a
+            where a.attrelid = 'monitoring.cache_auditor_observations'::regclass and a.attname = 'id') then
+        execute 'update monitoring.cache_auditor_observations o set id = (r.written ->> ''id'')::uuid'
+            ' from jsonb_array_elements($1) as r (written)'
+            ' where o.fingerprint = r.written ->> ''fingerprint'' and o.id <> (r.written ->> ''id'')::uuid'
+            using observations;
+    end if;
+end
 $$;
 
 -- Puts a checked explanation beside a finding. May be repeated; false where there is no such finding.

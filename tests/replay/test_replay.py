@@ -201,6 +201,12 @@ def test_replay_over_the_database_is_what_the_service_stored(audited: str, tmp_p
         "replay", "--fail-on-diff", "--format", "json", "--output", tmp_path, AUDITOR_DATABASE_URL=audited
     )
     assert json.loads(done.stdout)["differences"] == 0
+    replayed = {json.loads(line)["id"] for line in (tmp_path / "observations.jsonl").read_text().splitlines()}
+    with psycopg.connect(audited) as connection:
+        stored = {
+            str(row[0]) for row in connection.execute("select id from monitoring.cache_auditor_observations")
+        }
+    assert replayed == stored
     again = _auditor("replay", "--fail-on-diff", "--jobs", "2", AUDITOR_DATABASE_URL=audited)
     assert "minute for minute" in again.stdout
 
