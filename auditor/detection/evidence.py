@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from auditor.detection import incidents as incident_rules
 from auditor.detection.accumulation import signature_of
 from auditor.detection.catalogue import Category
 from auditor.detection.diagnosis import rank_causes
 from auditor.detection.impact import incident_impact
-from auditor.detection.incidents import METRICS, fingerprint, incident_id, severity_of
+from auditor.detection.incidents import COLLECTOR, METRICS, fingerprint, incident_id, severity_of
 from auditor.detection.judgement import Observation
 from auditor.detection.signature import SIGNALS as SIGNATURE_SIGNALS
 from auditor.detection.signature import Cause, IncidentSignature, Signal
@@ -46,7 +45,7 @@ def observations_of(
     names = list(dict.fromkeys(incident["metrics"][key]["metric"] for key in keys))
     shared: dict[str, Any] = {
         "metrics": names,
-        "unchanged": [name for name in judged if name not in names],
+        "unchanged": [] if track == COLLECTOR else [name for name in judged if name not in names],
         "causes": causes,
         "impact": _impact(track, incident, policy),
         "baseline": None
@@ -121,7 +120,7 @@ def _known(value: float | None, scale: float) -> float | None:
 
 
 def _causes(track: str, incident: Incident, profile: Profile | None) -> tuple[Cause, ...]:
-    if profile is not None and track != incident_rules.COLLECTOR:
+    if profile is not None and track != COLLECTOR:
         return rank_causes(signature_of(incident, profile))
     blank = Signal(*[math.nan] * 7)
     return rank_causes(
@@ -137,7 +136,7 @@ def _causes(track: str, incident: Incident, profile: Profile | None) -> tuple[Ca
 
 
 def _impact(track: str, incident: Incident, policy: Policy) -> dict[str, float | None]:
-    if track == incident_rules.COLLECTOR:
+    if track == COLLECTOR:
         return {"extra_backend_calls": None, "added_latency_seconds": None, "cost": None}
     impact = incident_impact(
         extra_misses=incident["extra_misses"],

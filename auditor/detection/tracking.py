@@ -173,7 +173,7 @@ class _Steps:
             "lower": None,
             "upper": None,
             "p_value": p,
-            "n": run,
+            "n": None,
             "method": "negative binomial probability of nothing at all",
         }
 
@@ -191,7 +191,7 @@ def _broken(reasons: tuple[str, ...]) -> Finding:
         "lower": None,
         "upper": None,
         "p_value": None,
-        "n": 1.0,
+        "n": None,
         "method": "identities that every window satisfies",
     }
 
