@@ -156,9 +156,13 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
     size_before = incident["size_before"]
     highest = profile.highest[AT["cache_size"]]
     return IncidentSignature(
-        windows=max(1, incident["flagged"]),
+        windows=max((sums["windows"] for sums in incident["signals"].values()), default=1),
         signals=signals,
-        flagged={part["metric"]: part["direction"] for part in incident["metrics"].values()},
+        flagged={
+            part["metric"]: part["direction"]
+            for part in incident["metrics"].values()
+            if part["first"] - incident["opened"] < ONSET_MINUTES
+        },
         size_before=math.nan if size_before is None else size_before,
         size_highest_known=float(exact_exp(np.array([highest]))[0] - 1.0)
         if np.isfinite(highest)

@@ -206,6 +206,23 @@ def test_latency_that_only_follows_the_hit_rate_is_no_finding_of_latency() -> No
     assert not any("response_time" in o.metric_name for o in observations)
 
 
+def test_the_recovery_does_not_change_what_the_onset_has_told() -> None:
+    def fault(plan: Course) -> None:
+        plan.hit_rate[600:640] = 0.1
+        plan.hit_rate[640:700] = np.linspace(0.1, 0.75, 60)
+        plan.size[600:640] = 1000
+        plan.size[640:700] = np.linspace(50, 1000, 60)
+
+    block = windows(800, fault=fault)
+    early = {o.fingerprint: o for o in judge(None, block.slice(0, 616), POLICY).observations}
+    late = {o.fingerprint: o for o in judge(None, block, POLICY).observations}
+    shared = early.keys() & late.keys()
+    assert shared
+    for fingerprint in shared:
+        causes = [found[fingerprint].evidence["causes"][0]["cause"] for found in (early, late)]
+        assert causes[0] == causes[1] == "key_change"
+
+
 def test_operations_that_only_follow_the_misses_are_no_finding_of_traffic() -> None:
     def fault(plan: Course) -> None:
         plan.hit_rate[1500:1530] = 0.05
