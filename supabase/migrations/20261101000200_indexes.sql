@@ -1,19 +1,18 @@
 -- Every index with the query it is there for.
 
--- cache_metrics: purging by age; a cache's recent events; its recent errors by type
+-- cache_metrics: purging by age; a cache's recent errors by type
 create index if not exists cache_metrics_timestamp on monitoring.cache_metrics ("timestamp");
 create index if not exists cache_metrics_cache_errors on monitoring.cache_metrics (implementation_type, "timestamp")
     where operation_type = 'error';
 
 -- cache_metrics_1min: merging into a minute, and purging by age; the windows of a cache in time order; late windows of a
 -- cache; what the rollup has not seen
-create unique index if not exists cache_metrics_1min_window on monitoring.cache_metrics_1min (minute_window, implementation_type);
 create index if not exists cache_metrics_1min_cache_window on monitoring.cache_metrics_1min (implementation_type, minute_window);
 create index if not exists cache_metrics_1min_cache_revision on monitoring.cache_metrics_1min (implementation_type, revision);
 create index if not exists cache_metrics_1min_revision on monitoring.cache_metrics_1min (revision);
 
+-- (the unique one of these and of the hours is made below, where the original has none)
 -- cache_metrics_1hour: merging into an hour, and purging by age; the hours of a cache in time order
-create unique index if not exists cache_metrics_1hour_window on monitoring.cache_metrics_1hour (hour_window, implementation_type);
 create index if not exists cache_metrics_1hour_cache_window on monitoring.cache_metrics_1hour (implementation_type, hour_window);
 
 -- cache_baseline_metrics: the one that is active; a cache's history of them
@@ -44,3 +43,23 @@ create index if not exists cache_auditor_checkpoint_expiry on monitoring.cache_a
 
 -- cache_auditor_worker: who is alive
 create index if not exists cache_auditor_worker_seen on monitoring.cache_auditor_worker (seen_at);
+
+do $$
+declare
+    wanted record;
+begin
+    for wanted in
+        select * from (values ('cache_metrics_1min', 'minute_window'), ('cache_metrics_1hour', 'hour_window')) as windows (tab, col)
+    loop
+        if not exists (
+            select from pg_catalog.pg_index i
+            where i.indrelid = format('monitoring.%I', wanted.tab)::regclass and i.indisunique and i.indpred is null
+                and pg_get_indexdef(i.indexrelid, 1, false) = wanted.col
+                and pg_get_indexdef(i.indexrelid, 2, false) = 'implementation_type' and i.indnatts = 2
+        ) then
+            execute format('create unique index %I on monitoring.%I (%I, implementation_type)', wanted.tab || '_window', wanted.tab,
+                wanted.col);
+        end if;
+    end loop;
+end
+$$;

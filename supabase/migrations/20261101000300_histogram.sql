@@ -29,7 +29,7 @@ $$;
 create or replace function monitoring.histogram_percentiles(
     buckets integer[], counts bigint[], fractions double precision[], least_ms double precision, most_ms double precision
 ) returns double precision[]
-language plpgsql immutable parallel safe
+language plpgsql immutable parallel safe set search_path = ''
 as $$
 declare
     total bigint := 0;
@@ -63,27 +63,40 @@ begin
 end
 $$;
 
--- What a window derives from its sums, and the transaction that wrote it. Windows without a histogram (imported, or written before
--- there were any) keep what they say of themselves.
+-- What a window derives from its sums, and the transaction that wrote it. A window without a histogram (imported, or written before there
+-- were any) keeps what it says of itself; where events come to such a window, its average is weighted by operations, and its percentiles
+-- are unknown from then on.
 create or replace function monitoring.complete_window() returns trigger
-language plpgsql
+language plpgsql set search_path = ''
 as $$
 declare
     percentiles double precision[];
 begin
     new.revision := pg_current_xact_id();
-    if new.latency_count is not null then
+    if new.latency_count is null then
+        return new;
+    end if;
+    new.hit_rate := 100.0 * new.hits / nullif(new.hits + new.misses, 0);
+    if tg_table_name = 'cache_metrics_1min' and tg_op = 'UPDATE' and old.latency_count is null and old.total_operations > 0 then
+        new.avg_response_time_ms := case when old.avg_response_time_ms is null then null else
+            (old.avg_response_time_ms * old.total_operations + new.latency_sum_ms) / (old.total_operations + new.latency_count) end;
+        new.avg_hit_response_time_ms := null;
+        new.avg_miss_response_time_ms := null;
+        new.latency_buckets := null; new.latency_counts := null; new.latency_count := null; new.latency_sum_ms := null;
+        new.hit_latency_count := null; new.hit_latency_sum_ms := null;
+        new.miss_latency_count := null; new.miss_latency_sum_ms := null;
+        new.cache_size_count := null; new.cache_size_sum := null;
+    else
         new.avg_response_time_ms := new.latency_sum_ms / nullif(new.latency_count, 0);
         new.avg_hit_response_time_ms := new.hit_latency_sum_ms / nullif(new.hit_latency_count, 0);
         new.avg_miss_response_time_ms := new.miss_latency_sum_ms / nullif(new.miss_latency_count, 0);
         new.avg_cache_size := new.cache_size_sum / nullif(new.cache_size_count, 0);
-        new.hit_rate := 100.0 * new.hits / nullif(new.hits + new.misses, 0);
         percentiles := monitoring.histogram_percentiles(
             new.latency_buckets, new.latency_counts, array[0.5, 0.95, 0.99], new.min_response_time_ms, new.max_response_time_ms);
-        new.p50_response_time_ms := percentiles[1];
-        new.p95_response_time_ms := percentiles[2];
-        new.p99_response_time_ms := percentiles[3];
     end if;
+    new.p50_response_time_ms := percentiles[1];
+    new.p95_response_time_ms := percentiles[2];
+    new.p99_response_time_ms := percentiles[3];
     return new;
 end
 $$;

@@ -1,10 +1,19 @@
 -- Events in, windows out: the one way in which operations reach the windows.
 
--- Why an event cannot be stored, or null. Times are judged by the database's clock: an event from more than five minutes
--- ahead is a wrong clock, one older than the raw events are kept could not be told from a repeated one.
+-- Minutes in JSON are whole minutes since 1970-01-01 UTC.
+create or replace function monitoring.minute_at(minute bigint) returns timestamptz
+language sql immutable parallel safe
+as $$ select to_timestamp(minute * 60.0) $$;
+
+create or replace function monitoring.minute_of(at timestamptz) returns bigint
+language sql immutable parallel safe
+as $$ select floor(extract(epoch from at) / 60)::bigint $$;
+
+-- Why an event cannot be stored, or null. Times are judged by the database's clock: an event from more than five minutes ahead
+-- (`newest`) is a wrong clock, one older than the raw events are kept (`oldest`) could not be told from a repeated one.
 create or replace function monitoring.event_fault(
     cache_key text, operation_type text, implementation_type text, response_time_ms double precision, cache_size bigint,
-    error_type text, error_message text, happened_at timestamptz, stamp timestamptz
+    error_type text, error_message text, happened_at timestamptz, oldest timestamptz, newest timestamptz
 ) returns text
 language sql immutable parallel safe
 as $$
@@ -13,17 +22,17 @@ as $$
         when operation_type not in ('hit', 'miss', 'set', 'evict', 'error')
             then 'operation_type must be hit, miss, set, evict or error'
         when implementation_type is null then 'implementation_type is missing'
-        when implementation_type !~ '^[^[:cntrl:]]{1,64}$' then 'implementation_type must be 1 to 64 printable characters'
+        when not monitoring.is_cache_name(implementation_type) then 'implementation_type must be 1 to 64 printable characters'
         when cache_key is null then 'cache_key is missing'
         when length(cache_key) > 1024 then 'cache_key is longer than 1024 characters'
         when length(error_type) > 256 then 'error_type is longer than 256 characters'
         when length(error_message) > 4096 then 'error_message is longer than 4096 characters'
-        when response_time_ms = 'NaN' or response_time_ms in ('Infinity', '-Infinity') then 'response_time_ms is not a finite number'
         when response_time_ms < 0 then 'response_time_ms is negative'
+        when response_time_ms in ('NaN', 'Infinity') then 'response_time_ms is not a finite number'
         when response_time_ms > 86400000 then 'response_time_ms is longer than a day'
         when cache_size < 0 then 'cache_size is negative'
-        when happened_at > stamp + interval '5 minutes' then 'timestamp is more than 5 minutes in the future'
-        when happened_at < stamp - interval '7 days' then 'timestamp is more than 7 days old'
+        when happened_at > newest then 'timestamp is more than 5 minutes in the future'
+        when happened_at < oldest then 'timestamp is older than raw events are kept'
     end
 $$;
 
@@ -50,7 +59,7 @@ create or replace function monitoring.typed_events_carefully(metrics jsonb) retu
     response_time_ms double precision, cache_size bigint, error_type text, error_message text, metadata jsonb,
     happened_at timestamptz, fault text
 )
-language plpgsql stable
+language plpgsql stable set search_path = ''
 as $$
 declare
     event jsonb;
@@ -89,12 +98,12 @@ $$;
 --
 -- metrics: array of {id?, cache_key, operation_type, implementation_type, response_time_ms?, cache_size?, error_type?,
 --   error_message?, metadata?, timestamp?}. An event without an id gets one (and cannot be recognised again); one without a
---   timestamp happened now.
+--   timestamp happened now; a timestamp without a zone is in UTC.
 -- Answers {accepted, duplicates, rejected: [{index, id, reason}], windows}. Good events are stored whatever the others are like;
 -- ids that are stored already count as duplicates and for nothing else, so that a batch may be sent again.
 -- Concurrent calls: events go in by order of id and windows by order of cache and minute, so that no two calls wait for each other.
 create or replace function monitoring.ingest_cache_metrics(metrics jsonb) returns jsonb
-language plpgsql
+language plpgsql set search_path = '' set timezone = 'UTC'
 as $$
 declare
     answer jsonb;
@@ -109,6 +118,7 @@ begin
         answer := monitoring.ingest_typed_metrics(metrics, true);
     end;
     if (answer ->> 'windows')::int > 0 then
+        -- {minutes: the newest hundred that were written, caches: how many}
         perform pg_notify('cache_metrics', (answer -> 'hint')::text);
         if to_regprocedure('realtime.send(jsonb, text, text, boolean)') is not null then
             execute 'select realtime.send($1, ''cache-update'', ''cache-metrics'', false)' using answer -> 'hint';
@@ -119,11 +129,13 @@ end
 $$;
 
 create or replace function monitoring.ingest_typed_metrics(metrics jsonb, carefully boolean) returns jsonb
-language plpgsql
+language plpgsql set search_path = ''
 as $$
 declare
     stamp constant timestamptz := now();
-    rejected jsonb;
+    newest constant timestamptz := stamp + interval '5 minutes';
+    oldest constant timestamptz := stamp - make_interval(days => coalesce((
+        select m.events_days from monitoring.cache_auditor_maintenance m where m.task = 'purge'), 7));
     answer jsonb;
 begin
     with typed as (
@@ -134,7 +146,7 @@ begin
         select "index", id, cache_key, operation_type, implementation_type, response_time_ms, cache_size, error_type,
             error_message, metadata, coalesce(happened_at, stamp) as happened_at,
             coalesce(fault, monitoring.event_fault(cache_key, operation_type, implementation_type, response_time_ms,
-                cache_size, error_type, error_message, coalesce(happened_at, stamp), stamp)) as fault
+                cache_size, error_type, error_message, happened_at, oldest, newest)) as fault
         from typed
     ), stored as (
         insert into monitoring.cache_metrics (id, cache_key, operation_type, implementation_type, response_time_ms, cache_size,
@@ -146,8 +158,9 @@ begin
             from event where fault is null) as good
         order by good.id, good."index"
         on conflict (id) do nothing
-        returning implementation_type, date_trunc('minute', "timestamp") as minute_window, operation_type, response_time_ms,
-            cache_size
+        -- the latency as an exact decimal, once for all the sums
+        returning implementation_type, date_trunc('minute', "timestamp") as minute_window, operation_type,
+            response_time_ms::double precision as response_time_ms, round(response_time_ms::numeric, 12) as ms, cache_size
     ), bucketed as (
         select implementation_type, minute_window, monitoring.latency_bucket(response_time_ms) as bucket,
             count(*) as total,
@@ -156,13 +169,12 @@ begin
             count(*) filter (where operation_type = 'set') as sets,
             count(*) filter (where operation_type = 'evict') as evictions,
             count(*) filter (where operation_type = 'error') as errors,
-            count(response_time_ms) as timed, sum(response_time_ms) as time_sum,
-            min(response_time_ms) as least, max(response_time_ms) as most,
-            count(response_time_ms) filter (where operation_type = 'hit') as hit_timed,
-            sum(response_time_ms) filter (where operation_type = 'hit') as hit_sum,
-            count(response_time_ms) filter (where operation_type = 'miss') as miss_timed,
-            sum(response_time_ms) filter (where operation_type = 'miss') as miss_sum,
-            count(cache_size) as sized, sum(cache_size)::double precision as size_sum, max(cache_size) as size_most
+            count(ms) as timed, sum(ms) as time_sum, min(response_time_ms) as least, max(response_time_ms) as most,
+            count(ms) filter (where operation_type = 'hit') as hit_timed,
+            sum(ms) filter (where operation_type = 'hit') as hit_sum,
+            count(ms) filter (where operation_type = 'miss') as miss_timed,
+            sum(ms) filter (where operation_type = 'miss') as miss_sum,
+            count(cache_size) as sized, sum(cache_size) as size_sum, max(cache_size) as size_most
         from stored group by 1, 2, 3
     ), merged as (
         insert into monitoring.cache_metrics_1min as w (minute_window, implementation_type, total_operations, hits, misses,
@@ -177,12 +189,13 @@ begin
         from bucketed group by 1, 2
         order by implementation_type, minute_window
         on conflict (minute_window, implementation_type) do update set
-            total_operations = w.total_operations + excluded.total_operations,
-            hits = w.hits + excluded.hits,
-            misses = w.misses + excluded.misses,
-            sets = w.sets + excluded.sets,
-            evictions = w.evictions + excluded.evictions,
-            errors = w.errors + excluded.errors,
+            -- the trigger settles what becomes of a window that had counts but no histogram
+            total_operations = coalesce(w.total_operations, 0) + excluded.total_operations,
+            hits = coalesce(w.hits, 0) + excluded.hits,
+            misses = coalesce(w.misses, 0) + excluded.misses,
+            sets = coalesce(w.sets, 0) + excluded.sets,
+            evictions = coalesce(w.evictions, 0) + excluded.evictions,
+            errors = coalesce(w.errors, 0) + excluded.errors,
             (latency_buckets, latency_counts) = (
                 select h.merged_buckets, h.merged_counts
                 from monitoring.merge_histograms(w.latency_buckets, w.latency_counts, excluded.latency_buckets,
@@ -203,12 +216,15 @@ begin
     select jsonb_build_object(
         'accepted', (select count(*) from stored),
         'duplicates', (select count(*) from event where fault is null) - (select count(*) from stored),
-        'rejected', coalesce((select jsonb_agg(jsonb_build_object('index', "index", 'id', id, 'reason', fault) order by "index")
+        'rejected', coalesce((
+            select jsonb_agg(jsonb_build_object('index', "index", 'id', metrics -> "index"::int ->> 'id', 'reason', fault)
+                order by "index")
             from event where fault is not null), '[]'::jsonb),
         'windows', (select count(*) from merged),
-        'hint', (select jsonb_build_object('caches', count(distinct implementation_type),
-                'first_minute', floor(extract(epoch from min(minute_window)) / 60)::bigint,
-                'last_minute', floor(extract(epoch from max(minute_window)) / 60)::bigint) from merged))
+        'hint', jsonb_build_object('caches', (select count(distinct implementation_type) from merged), 'minutes', (
+            select jsonb_agg(minute order by minute) from (
+                select distinct monitoring.minute_of(minute_window) as minute from merged order by minute desc limit 100
+            ) as newest_minutes)))
     into answer;
     return answer;
 end

@@ -1,47 +1,48 @@
 -- Observations and baselines: written by the auditor, answered by engineers.
 
--- Writes findings as they stand now. A finding is known by its fingerprint; what an engineer said of it, and a model's words
--- for it, are left alone.
+-- Writes findings as they stand now. A finding is known by its fingerprint, and has the id it comes with unless ids are
+-- numbers here; what an engineer said of it, and a model's words for it, are left alone.
 create or replace function monitoring.write_observations(observations jsonb) returns void
-language plpgsql
+language plpgsql set search_path = ''
 as $$
+declare
+    with_id constant boolean := (
+        select a.atttypid = 'uuid'::regtype from pg_catalog.pg_attribute a
+        where a.attrelid = 'monitoring.cache_auditor_observations'::regclass and a.attname = 'id');
 begin
-    insert into monitoring.cache_auditor_observations as o
-        (severity, category, title, description, recommendation, implementation_type, metric_name, metric_value, baseline_value,
-         deviation_percentage, metadata, "timestamp", fingerprint, incident_id, window_start, window_end, status, evidence,
-         explanation)
-    select r.severity, r.category, r.title, r.description, r.recommendation, r.implementation_type, r.metric_name, r.metric_value,
-        r.baseline_value, r.deviation_percentage, r.metadata, r."timestamp", r.fingerprint, r.incident_id, r.window_start,
-        r.window_end, r.status, r.evidence, r.explanation
-    from jsonb_to_recordset(observations) as r (
-        severity text, category text, title text, description text, recommendation text, implementation_type text,
-        metric_name text, metric_value double precision, baseline_value double precision, deviation_percentage double precision,
-        metadata jsonb, "timestamp" timestamptz, fingerprint text, incident_id text, window_start timestamptz,
-        window_end timestamptz, status text, evidence jsonb, explanation jsonb)
-    order by r.fingerprint
-    on conflict (fingerprint) do update set
-        severity = excluded.severity, category = excluded.category, metric_value = excluded.metric_value,
-        baseline_value = excluded.baseline_value, deviation_percentage = excluded.deviation_percentage,
-        metadata = excluded.metadata, "timestamp" = excluded."timestamp", window_start = excluded.window_start,
-        window_end = excluded.window_end, status = excluded.status, evidence = excluded.evidence,
-        title = case when o.explanation ->> 'source' = 'model' then o.title else excluded.title end,
-        description = case when o.explanation ->> 'source' = 'model' then o.description else excluded.description end,
-        recommendation = case when o.explanation ->> 'source' = 'model' then o.recommendation else excluded.recommendation end,
-        explanation = case when o.explanation ->> 'source' = 'model' then o.explanation else excluded.explanation end;
-    -- an id follows from the fingerprint, as in replay, unless the original table numbers its rows
-    if (select a.atttypid = 'uuid'::regtype from pg_catalog.pg_attribute a
-            where a.attrelid = 'monitoring.cache_auditor_observations'::regclass and a.attname = 'id') then
-        execute 'update monitoring.cache_auditor_observations o set id = (r.written ->> ''id'')::uuid'
-            ' from jsonb_array_elements($1) as r (written)'
-            ' where o.fingerprint = r.written ->> ''fingerprint'' and o.id <> (r.written ->> ''id'')::uuid'
-            using observations;
+    if coalesce(jsonb_array_length(observations), 0) = 0 then
+        return;
     end if;
+    execute format($insert$
+        insert into monitoring.cache_auditor_observations as o
+            (%s severity, category, title, description, recommendation, implementation_type, metric_name, metric_value, baseline_value,
+             deviation_percentage, metadata, "timestamp", fingerprint, incident_id, window_start, window_end, status, evidence,
+             explanation)
+        select %s r.severity, r.category, r.title, r.description, r.recommendation, r.implementation_type, r.metric_name,
+            r.metric_value, r.baseline_value, r.deviation_percentage, r.metadata, r."timestamp", r.fingerprint, r.incident_id,
+            r.window_start, r.window_end, r.status, r.evidence, r.explanation
+        from jsonb_to_recordset($1) as r (
+            id uuid, severity text, category text, title text, description text, recommendation text, implementation_type text,
+            metric_name text, metric_value double precision, baseline_value double precision, deviation_percentage double precision,
+            metadata jsonb, "timestamp" timestamptz, fingerprint text, incident_id text, window_start timestamptz,
+            window_end timestamptz, status text, evidence jsonb, explanation jsonb)
+        order by r.fingerprint
+        on conflict (fingerprint) do update set
+            severity = excluded.severity, category = excluded.category, metric_value = excluded.metric_value,
+            baseline_value = excluded.baseline_value, deviation_percentage = excluded.deviation_percentage,
+            metadata = excluded.metadata, "timestamp" = excluded."timestamp", window_start = excluded.window_start,
+            window_end = excluded.window_end, status = excluded.status, evidence = excluded.evidence,
+            title = case when o.explanation ->> 'source' = 'model' then o.title else excluded.title end,
+            description = case when o.explanation ->> 'source' = 'model' then o.description else excluded.description end,
+            recommendation = case when o.explanation ->> 'source' = 'model' then o.recommendation else excluded.recommendation end,
+            explanation = case when o.explanation ->> 'source' = 'model' then o.explanation else excluded.explanation end
+    $insert$, case when with_id then 'id,' end, case when with_id then 'coalesce(r.id, gen_random_uuid()),' end) using observations;
 end
 $$;
 
 -- Puts a checked explanation beside a finding. May be repeated; false where there is no such finding.
 create or replace function monitoring.auditor_attach_explanation(fingerprint text, explanation jsonb) returns boolean
-language plpgsql
+language plpgsql set search_path = ''
 as $$
 #variable_conflict use_variable
 begin
@@ -59,7 +60,7 @@ $$;
 -- Answers the observation's fingerprint, or null where there is no such observation.
 create or replace function monitoring.acknowledge_observation(observation_id text, verdict text, acknowledged_by text)
 returns text
-language plpgsql
+language plpgsql set search_path = ''
 as $$
 #variable_conflict use_variable
 declare
@@ -86,7 +87,7 @@ $$;
 
 -- Writes a learned baseline; an active one takes the place of the one before. Answers its id.
 create or replace function monitoring.write_baseline(baseline jsonb, activate boolean) returns text
-language plpgsql
+language plpgsql set search_path = ''
 as $$
 declare
     written text;
@@ -113,9 +114,10 @@ end
 $$;
 
 -- Makes a stored baseline the one that its cache is judged by, from the next pull on, until the next daily relearning. Answers the
--- cache's name, or null where there is no such baseline. Takes the checkpoint's lock, so that it falls between two commits.
+-- cache's name, or null where there is no such baseline. The new fencing token refuses what is being judged by the old one at this moment;
+-- it is pulled and judged again.
 create or replace function monitoring.activate_baseline(baseline_id text) returns text
-language plpgsql
+language plpgsql set search_path = ''
 as $$
 declare
     chosen monitoring.cache_baseline_metrics;
@@ -130,7 +132,8 @@ begin
     update monitoring.cache_baseline_metrics b set is_active = true, activated_at = clock_timestamp() where b.id = chosen.id;
     if chosen.profile is not null then
         update monitoring.cache_auditor_checkpoint c
-            set state = jsonb_set(c.state, '{hot,profile}', chosen.profile), state_version = c.state_version + 1
+            set state = jsonb_set(c.state, '{hot,profile}', chosen.profile), state_version = c.state_version + 1,
+                fencing_token = c.fencing_token + 1
             where c.implementation_type = chosen.implementation_type and c.state is not null;
     end if;
     return chosen.implementation_type;

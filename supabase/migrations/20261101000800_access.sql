@@ -1,5 +1,8 @@
 -- Who may do what, and what Realtime carries. Row level security stays off by design: nobody but the owner and service_role
 -- has any right in this schema, and that is what keeps it closed.
+--
+-- The functions run with their caller's rights. Those in PL/pgSQL pin the search path; those in SQL are there to be inlined, which a pinned
+-- path would prevent, and name the schema of everything that is not PostgreSQL's own.
 
 do $$
 declare
@@ -23,8 +26,8 @@ revoke all on all sequences in schema monitoring from public, anon, authenticate
 revoke all on all functions in schema monitoring from public, anon, authenticated;
 alter default privileges in schema monitoring revoke all on tables from public, anon, authenticated;
 alter default privileges in schema monitoring revoke all on sequences from public, anon, authenticated;
--- execute is given to everyone by the global default, which only a global revoke would take back; so each function is closed
--- by name in the statement above, and a migration that adds one ends by running this file's statement again
+-- PostgreSQL gives execution of every new function to everyone, and a schema's default privileges cannot take that back: a migration
+-- that adds a function ends with the revocation of all functions above
 alter default privileges in schema monitoring revoke all on functions from public, anon, authenticated;
 
 grant usage, create on schema monitoring to service_role;
@@ -45,8 +48,16 @@ begin
         execute format('alter table monitoring.%I disable row level security', named);
     end loop;
 
+    -- other schemas may have tables of their own in this publication: they are not touched
     if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime') then
         create publication supabase_realtime;
+    elsif (select puballtables from pg_catalog.pg_publication where pubname = 'supabase_realtime') then
+        raise warning 'The publication supabase_realtime carries all tables, those of monitoring among them: name its tables one by one.';
+        return;
+    end if;
+    if exists (select from pg_catalog.pg_publication p join pg_catalog.pg_publication_namespace n on n.pnpubid = p.oid
+            where p.pubname = 'supabase_realtime' and n.pnnspid = 'monitoring'::regnamespace) then
+        alter publication supabase_realtime drop tables in schema monitoring;
     end if;
     for named in
         select tablename from pg_catalog.pg_publication_tables

@@ -7,6 +7,7 @@ import random
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import numpy as np
@@ -89,12 +90,25 @@ def _matches(connection: Connection, name: str, events: list[dict[str, Any]]) ->
     assert [row[k] for k in ("hits", "misses", "sets", "evictions", "errors")] == list(count.values())
     assert sum(row["latency_counts"]) == row["latency_count"] == len(events)
     assert row["latency_buckets"] == sorted(set(row["latency_buckets"]))
-    assert row["latency_sum_ms"] == pytest.approx(sum(latencies), rel=1e-12)
+    sums = connection.execute(
+        "select latency_sum_ms, hit_latency_sum_ms, cache_size_sum from monitoring.cache_metrics_1min where implementation_type = %s",
+        (name,),
+    ).fetchone()
+    assert sums == (
+        sum(map(_stored, latencies)),
+        sum(_stored(event["response_time_ms"]) for event in events if event["operation_type"] == "hit"),
+        sum(event["cache_size"] for event in events),
+    )
+    assert row["avg_response_time_ms"] == pytest.approx(np.mean(latencies))
     assert row["max_response_time_ms"] == max(latencies)
-    assert row["cache_size_sum"] == sum(event["cache_size"] for event in events)
     assert row["hit_rate"] == pytest.approx(100 * count["hit"] / (count["hit"] + count["miss"]))
     hits = [event["response_time_ms"] for event in events if event["operation_type"] == "hit"]
     assert row["avg_hit_response_time_ms"] == pytest.approx(np.mean(hits))
+
+
+def _stored(latency: float) -> Decimal:
+    """A latency as the sums hold it: fifteen digits of it, to a femtosecond."""
+    return Decimal(f"{latency:.15g}").quantize(Decimal("1e-12"), ROUND_HALF_UP)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +130,7 @@ def _matches(connection: Connection, name: str, events: list[dict[str, Any]]) ->
         ("cache_size", 1.5, "whole number"),
         ("timestamp", "2026-02-30T00:00:00Z", "not a time"),
         ("timestamp", "2099-01-01T00:00:00Z", "future"),
-        ("timestamp", "2001-01-01T00:00:00Z", "7 days old"),
+        ("timestamp", "2001-01-01T00:00:00Z", "older than"),
     ],
 )
 def test_a_bad_event_comes_back_with_its_reason_and_the_good_ones_are_stored(
@@ -127,7 +141,7 @@ def test_a_bad_event_comes_back_with_its_reason_and_the_good_ones_are_stored(
     answer = _ingest(connection, [_event(rng), bad, _event(rng)])
     assert answer["accepted"] == 2
     (rejected,) = answer["rejected"]
-    assert rejected["index"] == 1
+    assert (rejected["index"], rejected["id"]) == (1, bad["id"])
     assert reason in rejected["reason"]
     assert connection.execute(
         "select sum(total_operations) from monitoring.cache_metrics_1min"
@@ -161,7 +175,79 @@ def test_the_hint_is_sent_with_the_commit(connection: Connection, database: str)
         listener.execute("listen cache_metrics")
         _ingest(connection, [_event(random.Random(1))])
         (notice,) = listener.notifies(timeout=10, stop_after=1)
-        assert json.loads(notice.payload)["caches"] == 1
+        (minute,) = connection.execute(
+            "select monitoring.minute_of(minute_window) from monitoring.cache_metrics_1min"
+        ).fetchone() or (None,)
+        assert json.loads(notice.payload) == {"caches": 1, "minutes": [minute]}
+
+
+def test_a_hint_stays_short_however_many_minutes_it_is_about(connection: Connection, database: str) -> None:
+    now = datetime.now(UTC)
+    rng = random.Random(4)
+    events = [_event(rng, timestamp=(now - timedelta(minutes=n)).isoformat()) for n in range(5000)]
+    with psycopg.connect(database, autocommit=True) as listener:
+        listener.execute("listen cache_metrics")
+        assert _ingest(connection, events)["windows"] == 5000
+        (notice,) = listener.notifies(timeout=10, stop_after=1)
+    assert len(json.loads(notice.payload)["minutes"]) == 100
+
+
+def test_the_hint_goes_to_realtime_where_there_is_one(connection: Connection) -> None:
+    connection.execute("""
+        create schema realtime;
+        create table realtime.sent (payload jsonb, event text, topic text, private boolean);
+        create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void
+            language sql as 'insert into realtime.sent values (payload, event, topic, private)';
+    """)
+    _ingest(connection, [_event(random.Random(1))])
+    assert connection.execute("select event, topic, payload ->> 'caches' from realtime.sent").fetchall() == [
+        ("cache-update", "cache-metrics", "1")
+    ]
+
+
+def test_a_time_without_a_zone_is_utc_whatever_the_sessions_zone(connection: Connection) -> None:
+    connection.execute("set timezone = 'Asia/Kathmandu'")
+    stamp = datetime.now(UTC).replace(second=7, microsecond=0) - timedelta(minutes=9)
+    answer = _ingest(connection, [_event(random.Random(1), timestamp=stamp.strftime("%Y-%m-%d %H:%M:%S"))])
+    assert answer["accepted"] == 1
+    row = connection.execute(
+        "select minute_window at time zone 'UTC' from monitoring.cache_metrics_1min"
+    ).fetchone()
+    assert row == (stamp.replace(second=0, tzinfo=None),)
+
+
+def test_no_event_is_taken_that_is_older_than_raw_events_are_kept(connection: Connection) -> None:
+    rng = random.Random(6)
+    old = _event(rng, timestamp=(datetime.now(UTC) - timedelta(days=3)).isoformat())
+    assert _ingest(connection, [old])["accepted"] == 1
+    connection.execute("select monitoring.purge_expired_cache_metrics(events_days => 2)")
+    assert [fault["index"] for fault in _ingest(connection, [_event(rng), old])["rejected"]] == [1]
+    connection.execute("select monitoring.purge_expired_cache_metrics()")
+    assert _ingest(connection, [old])["accepted"] == 0
+
+
+def test_events_that_come_to_a_window_without_a_histogram_add_to_it(connection: Connection) -> None:
+    stamp = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=3)
+    connection.execute(
+        "insert into monitoring.cache_metrics_1min (minute_window, implementation_type, total_operations, hits, misses, hit_rate,"
+        " avg_response_time_ms, p95_response_time_ms, max_response_time_ms) values (%s, 'answers', 9, 6, 3, 66.67, 10, 40, 50)",
+        (stamp,),
+    )
+    rng = random.Random(2)
+    for operation, latency in (("hit", 20.0), ("miss", 31.0)):
+        _ingest(
+            connection,
+            [_event(rng, operation_type=operation, response_time_ms=latency, timestamp=stamp.isoformat())],
+        )
+    row = connection.execute(
+        "select total_operations, hits, misses, hit_rate, avg_response_time_ms, p95_response_time_ms, max_response_time_ms"
+        " from monitoring.cache_metrics_1min"
+    ).fetchone()
+    assert row is not None
+    assert row[:3] == (11, 7, 4)
+    assert row[3] == pytest.approx(700 / 11)
+    assert row[4] == pytest.approx((9 * 10 + 20 + 31) / 11)
+    assert row[5:] == (None, 50)
 
 
 SHAPES = {
