@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from auditor.detection.signature import SIGNALS, IncidentSignature, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from auditor.detection.signature import Direction
     from tests.detection.cache_physics import Minute, Trial
@@ -22,16 +23,14 @@ COUNTS: Final = ("throughput", "hits", "misses", "sets", "evictions")
 
 def signature_after(trial: Trial, windows: int, hidden: Iterable[str] = ()) -> IncidentSignature | None:
     """The signature so many windows after the first flagged one; None where none of the trial's windows is flagged."""
-    normal = _series(trial.before)
-    series = _series(trial.after)
-    count = len(trial.after)
-    opening = next((i for i in range(count) if _flags(normal, series, i, i + 1)), None)
-    if opening is None or opening + windows > count:
+    normal, series, by_window = _series(trial.before), _series(trial.after), _flags_by_window(trial)
+    opening = next((i for i, flags in enumerate(by_window) if flags), None)
+    if opening is None or opening + windows > len(by_window):
         return None
     signals = {name: _signal(name, normal, series, opening, opening + windows) for name in SIGNALS}
     flagged: dict[str, Direction] = {}
-    for i in range(opening, opening + windows):
-        flagged |= _flags(normal, series, i, i + 1)
+    for flags in by_window[opening : opening + windows]:
+        flagged |= flags
     sizes = normal["cache_size"][0]
     before = series["cache_size"][0][opening - 1] if opening else sizes[-1]
     for name in hidden:
@@ -48,7 +47,14 @@ def signature_after(trial: Trial, windows: int, hidden: Iterable[str] = ()) -> I
     )
 
 
-def _series(minutes: Sequence[Minute]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+@cache
+def _flags_by_window(trial: Trial) -> tuple[dict[str, Direction], ...]:
+    normal, series = _series(trial.before), _series(trial.after)
+    return tuple(_flags(normal, series, i, i + 1) for i in range(len(trial.after)))
+
+
+@cache
+def _series(minutes: tuple[Minute, ...]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Each signal's value and weight by window."""
     hits, misses, sets, evictions, errors = (
         np.array([getattr(m, name) for m in minutes], dtype=np.float64)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from auditor.detection.diagnosis.figures import count, known, milliseconds, percent, plural
-from auditor.detection.diagnosis.readings import gets, late, normal_size
+from auditor.detection.diagnosis.levels import gets, late, normal_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

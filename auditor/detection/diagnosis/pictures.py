@@ -206,7 +206,7 @@ PICTURES: Final = (
             **_FEWER_HITS,
             **_NO_EVICTIONS,
             "hit_trend": {"falling": 0.35, "flat": 0.6, "recovering": 0.05},
-            "size": {"emptied": 0.2, "fell": 0.6, "same": 0.195, "rose": 0.005},
+            "size": {"emptied": 0.4, "fell": 0.4, "same": 0.195, "rose": 0.005},
             "size_trend": {"falling": 0.42, "flat": 0.33, "refilling": 0.25},
             "refill": {"no": 0.85, "yes": 0.15},
             "size_floor": {"within": 0.4, "beyond": 0.6},
@@ -224,7 +224,7 @@ PICTURES: Final = (
     Picture("surge_new_keys", 0.4, {**_SURGE, **_INTO_ROOM}),
     Picture(
         "stampede",
-        0.5,
+        0.35,
         {
             **_CALM,
             **_HEALTHY_HITS,
@@ -281,6 +281,7 @@ PICTURES: Final = (
             "latency": ANYTHING["latency"],
         },
     ),
+    Picture("unknown", 0.15, {**_CALM, **_HEALTHY_HITS}),
     Picture("unknown", 0.6, {**_TRAFFIC, **_MORE_TRAFFIC}),
     Picture("unknown", 0.6, {**_TRAFFIC, **_LESS_TRAFFIC}),
     Picture("silence", 1.0, {"silence": {"no": 0.001, "yes": 0.999}, "harm": _CALM["harm"]}),

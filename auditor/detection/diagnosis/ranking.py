@@ -11,9 +11,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from auditor.detection.diagnosis.latency_clues import latency_clues
+from auditor.detection.diagnosis.levels import possible
 from auditor.detection.diagnosis.pictures import ANYTHING, DECISIVE, PICTURES, UNKNOWN_PRIOR, Picture
-from auditor.detection.diagnosis.readings import read
 from auditor.detection.diagnosis.sentences import refutation, sentences, unknown_sentences
+from auditor.detection.diagnosis.size_clues import size_clues
+from auditor.detection.diagnosis.traffic_clues import traffic_clues
 from auditor.detection.signature import CAUSES, Cause
 
 if TYPE_CHECKING:
@@ -42,12 +45,19 @@ def rank_causes(signature: IncidentSignature) -> tuple[Cause, ...]:
     tuple of Cause
         One to five, confidences falling and each at least 0.03 (but for the first, which is always there).
     """
+    signature = possible(signature)
     readings = read(signature)
     best = _best_pictures(readings)
     confidences = _confidences({cause: score for cause, (score, _) in best.items()})
     order = sorted(confidences, key=lambda cause: (-confidences[cause], CAUSES.index(cause)))
     kept = [cause for cause in order if confidences[cause] >= LEAST_CONFIDENCE][:MOST_CAUSES] or order[:1]
     return tuple(_cause(cause, confidences[cause], best[cause][1], readings, signature) for cause in kept)
+
+
+def read(signature: IncidentSignature) -> dict[str, Reading]:
+    """Measure every clue that the signature allows, by name."""
+    clues = (*traffic_clues(signature), *size_clues(signature), *latency_clues(signature))
+    return {reading.clue: reading for reading in clues if reading is not None}
 
 
 def _best_pictures(readings: Mapping[str, Reading]) -> dict[str, tuple[float, Picture]]:

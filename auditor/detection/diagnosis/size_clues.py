@@ -1,0 +1,158 @@
+"""Clues in the size of the cache, the sets and the evictions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from auditor.detection.diagnosis.levels import (
+    count_error,
+    late,
+    least,
+    log_ratio,
+    normal_size,
+    standard_error,
+)
+from auditor.detection.diagnosis.readings import Reading, reading_of
+
+if TYPE_CHECKING:
+    from auditor.detection.signature import IncidentSignature
+
+
+def size_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
+    """Measure each, None where the signature does not allow it."""
+    return (
+        _size(signature),
+        _size_trend(signature),
+        _refill(signature),
+        _size_floor(signature),
+        _eviction_share(signature),
+        _evictions(signature),
+        _landed(signature),
+        _sets_per_miss(signature),
+    )
+
+
+def _size(signature: IncidentSignature) -> Reading | None:
+    signal = signature.signals["cache_size"]
+    normal = normal_size(signature)
+    lowest = least(signal.lowest, signal.last)
+    if not normal > 0.0 or not math.isfinite(lowest):
+        return None
+    value = math.log((lowest + 0.5) / (normal + 0.5))
+    if value > math.log(0.9):
+        before = signature.size_before if math.isfinite(signature.size_before) else normal
+        value = math.log((late(signature, signal) + 0.5) / (before + 0.5))
+    return reading_of("size", value, _size_error(signature))
+
+
+def _size_trend(signature: IncidentSignature) -> Reading | None:
+    if signature.windows < 3 or _refill(signature) is not None:
+        return None
+    signal = signature.signals["cache_size"]
+    now = late(signature, signal) + 0.5
+    if not all(map(math.isfinite, (now, signal.lowest, signal.first))):
+        return None
+    value = math.log(now / (signal.lowest + 0.5))
+    if value < 0.06:
+        value = min(0.0, math.log(now / (signal.first + 0.5)))
+    return reading_of("size_trend", value, _size_error(signature))
+
+
+def _size_error(signature: IncidentSignature) -> float:
+    signal = signature.signals["cache_size"]
+    change = log_ratio(signal.expected, signal.observed, signature.windows)
+    return min(0.15, max(0.025, standard_error(change, signal.z, 0.05)))
+
+
+def _eviction_share(signature: IncidentSignature) -> Reading | None:
+    evictions, sets = signature.signals["evictions"].observed, signature.signals["sets"].observed
+    if not (math.isfinite(evictions) and sets > 0.0):
+        return None
+    total = sets * signature.windows
+    share = min(1.0, evictions / sets)
+    return reading_of(
+        "eviction_share",
+        share,
+        math.sqrt((share * (1.0 - share) + 0.25 / (total + 1.0)) / (total + 1.0)) + 0.03,
+    )
+
+
+def _evictions(signature: IncidentSignature) -> Reading | None:
+    signal = signature.signals["evictions"]
+    expected, observed = signal.expected, signal.observed
+    return reading_of(
+        "evictions",
+        log_ratio(expected, observed, signature.windows),
+        count_error(signature, expected, observed),
+    )
+
+
+def _landed(signature: IncidentSignature) -> Reading | None:
+    """The share of the surplus sets that took up room: by evicting others or by making the cache larger."""
+    sets, evictions = signature.signals["sets"], signature.signals["evictions"]
+    size = signature.signals["cache_size"]
+    surplus = (sets.observed - sets.expected) * signature.windows
+    pushed = (evictions.observed - evictions.expected) * signature.windows
+    grown = late(signature, size) - signature.size_before
+    noise = math.sqrt(
+        (sets.observed + sets.expected + evictions.observed + evictions.expected) * signature.windows
+    )
+    if not all(map(math.isfinite, (surplus, pushed, grown))) or surplus <= 2.0 * noise:
+        return None
+    return reading_of(
+        "landed", max(-0.5, min(1.5, (pushed + grown) / surplus)), math.hypot(noise / surplus, 0.1)
+    )
+
+
+def _refill(signature: IncidentSignature) -> Reading | None:
+    """The share of the sets since the cache was smallest that made it larger again; 1 where it is full again.
+
+    Into an emptied cache every set adds an entry, until it is full; into one that is cut or that expires sooner it does not.
+    """
+    size, sets = signature.signals["cache_size"], signature.signals["sets"].observed
+    normal, now = normal_size(signature), late(signature, size)
+    if signature.windows < 3 or not (normal > 0.0 and sets > 0.0 and size.lowest < 0.9 * normal):
+        return None
+    minutes = _minutes_of_refill(signature)
+    room = min(sets * minutes, 0.95 * normal - size.lowest)
+    return reading_of(
+        "refill", min(1.5, (now - size.lowest) / max(room, 1.0)), 0.15 + 0.5 / math.sqrt(sets * minutes)
+    )
+
+
+def _minutes_of_refill(signature: IncidentSignature) -> float:
+    """Minutes from the smallest size to the newest.
+
+    Of three windows the middle one is taken for the smallest unless the two others stand about half a climb apart.
+    """
+    if signature.windows > 3:
+        return signature.windows - 2.5
+    size = signature.signals["cache_size"]
+    climb = late(signature, size) - size.lowest
+    other = 2.0 * (size.first - size.lowest)
+    return 2.0 if 0.25 * climb < other < 0.75 * climb else 1.0
+
+
+def _size_floor(signature: IncidentSignature) -> Reading | None:
+    """The smallest size against the sets of one minute: a cache that was emptied holds no more than was set since."""
+    size, sets = signature.signals["cache_size"], signature.signals["sets"].observed
+    if signature.windows < 2 or not (sets >= 0.0 and size.lowest < 0.7 * normal_size(signature)):
+        return None
+    return reading_of(
+        "size_floor", math.log((size.lowest + 0.5) / (sets + 0.5)), 0.12 + 0.4 / math.sqrt(sets + 0.5)
+    )
+
+
+def _sets_per_miss(signature: IncidentSignature) -> Reading | None:
+    sets, misses = signature.signals["sets"], signature.signals["misses"]
+    windows = signature.windows
+    value = log_ratio(sets.expected, sets.observed, windows) - log_ratio(
+        misses.expected, misses.observed, windows
+    )
+    error = (
+        math.sqrt(2.0 / (misses.observed * windows + 1.0) + 0.004)
+        if math.isfinite(misses.observed)
+        else math.nan
+    )
+    return reading_of("sets_per_miss", value, error)

@@ -1,0 +1,128 @@
+"""Clues in the hit rate, the lookups, the errors and the reports."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from auditor.detection.diagnosis.levels import (
+    count_error,
+    deviation,
+    gets,
+    late,
+    least,
+    log_ratio,
+    logit,
+    rate_error,
+    standard_error,
+)
+from auditor.detection.diagnosis.readings import Reading, reading_of
+
+if TYPE_CHECKING:
+    from auditor.detection.signature import IncidentSignature
+
+
+def traffic_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
+    """Measure each, None where the signature does not allow it."""
+    return (
+        _hit_rate(signature),
+        _hits_left(signature),
+        _hit_trend(signature),
+        _count_change(signature, "gets"),
+        _count_change(signature, "hits"),
+        _surplus(signature),
+        _errors(signature),
+        _onset(signature),
+        *_reported(signature),
+    )
+
+
+def _hit_rate(signature: IncidentSignature) -> Reading | None:
+    signal = signature.signals["hit_rate"]
+    value = logit(signal.observed, signature) - logit(signal.expected, signature)
+    fallback = math.hypot(rate_error(signature, signature.windows), 0.08)
+    return reading_of("hit_rate", value, standard_error(value, signal.z, fallback))
+
+
+def _hits_left(signature: IncidentSignature) -> Reading | None:
+    signal = signature.signals["hit_rate"]
+    lowest, trials = _lowest_hit_rate(signature)
+    if not signal.expected > 0.0:
+        return None
+    hits = max(lowest, 0.0) * trials if math.isfinite(trials) else 20.0 * lowest
+    return reading_of(
+        "hits_left",
+        math.log((lowest + 1e-3) / (signal.expected + 1e-3)),
+        math.sqrt(1.0 / (hits + 1.0) + 0.003),
+    )
+
+
+def _lowest_hit_rate(signature: IncidentSignature) -> tuple[float, float]:
+    """The lowest level of the hit rate, and the lookups behind it."""
+    signal, trials = signature.signals["hit_rate"], gets(signature)[1]
+    return least(signal.first, signal.observed, late(signature, signal)), trials * min(signature.windows, 2)
+
+
+def _hit_trend(signature: IncidentSignature) -> Reading | None:
+    """The share of the lost hit rate that has been regained since the first windows; below 0 where more was lost."""
+    signal = signature.signals["hit_rate"]
+    if signature.windows < 3:
+        return None
+    now = min(1.0, late(signature, signal))
+    lost = signal.expected - min(now, signal.first)
+    error = math.hypot(deviation(signature, 1 if signature.windows == 3 else 3), deviation(signature, 2))
+    if not lost > max(0.03, error):
+        return None
+    return reading_of("hit_trend", (now - signal.first) / lost, math.hypot(error / lost, 0.08))
+
+
+def _count_change(signature: IncidentSignature, clue: str) -> Reading | None:
+    signal = signature.signals["hits"]
+    expected, observed = gets(signature) if clue == "gets" else (signal.expected, signal.observed)
+    return reading_of(
+        clue, log_ratio(expected, observed, signature.windows), count_error(signature, expected, observed)
+    )
+
+
+def _surplus(signature: IncidentSignature) -> Reading | None:
+    """Where lookups rose: the surplus of misses as a share of the surplus of lookups."""
+    expected, observed = gets(signature)
+    misses = signature.signals["misses"]
+    surplus = (observed - expected) * signature.windows
+    noise = 2.0 * math.sqrt(max(observed, 0.0) * signature.windows) if math.isfinite(observed) else math.nan
+    if not (surplus > max(noise, 0.15 * expected * signature.windows)):
+        return None
+    share = (misses.observed - misses.expected) * signature.windows / surplus
+    return reading_of("surplus", max(-1.0, min(4.0, share)), 0.15 + noise / 4.0 / surplus)
+
+
+def _errors(signature: IncidentSignature) -> Reading | None:
+    signal = signature.signals["error_rate"]
+    total = signature.signals["throughput"].observed * signature.windows
+    value = signal.observed - signal.expected
+    spread = (
+        math.sqrt((signal.observed * (1.0 - signal.observed) + 0.02) / (total + 1.0))
+        if total >= 0.0
+        else 0.01
+    )
+    return reading_of("errors", value, min(0.1, max(0.002, spread)))
+
+
+def _onset(signature: IncidentSignature) -> Reading:
+    return Reading("onset", float(max(0, signature.lead_in)), 1.0 + 2.0 / signature.windows)
+
+
+def _reported(signature: IncidentSignature) -> tuple[Reading, ...]:
+    flagged = signature.flagged
+    good = {"hit_rate": "rise", "eviction_rate": "drop", "error_rate": "drop"}
+    harmless = {"throughput", "cache_size"}
+    harm = any(
+        direction != ("drop" if name.endswith("_ms") else good.get(name))
+        for name, direction in flagged.items()
+        if name not in harmless
+    )
+    reports = (
+        Reading("silence", float("silence" in flagged), 0.05),
+        Reading("validity", float("window_validity" in flagged), 0.05),
+    )
+    return reports if set(flagged) <= harmless else (*reports, Reading("harm", float(harm), 0.05))
