@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 _HOLDER: Final = """
+import os
 import signal
 import sys
 from pathlib import Path
 from auditor.database.embedded import EmbeddedServer
 from auditor.errors import AuditorError
 server = EmbeddedServer(Path(sys.argv[1]), durable=False)
-signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))
 try:
     print("up " + server.start(), flush=True)
 except AuditorError as error:
