@@ -77,7 +77,7 @@ def test_more_late_windows_than_a_pull_may_hold_come_in_parts_with_none_lost(con
     assert _whole_audit(connection, horizon_minute=horizon) == []
     for minute in reversed(range(FIRST, FIRST + 20)):
         write_window(connection, minute, hits=50)
-    limits = {"max_windows_per_cache": 6, "max_windows": 100, "horizon_minute": horizon}
+    limits: dict[str, Any] = {"max_windows_per_cache": 6, "max_windows": 100, "horizon_minute": horizon}
     assert take(connection, **limits)["more"]
     turns = _whole_audit(connection, **limits)
     assert [len(turn) for turn in turns] == [6, 6, 6, 2]
