@@ -5,14 +5,13 @@ create index if not exists cache_metrics_timestamp on monitoring.cache_metrics (
 create index if not exists cache_metrics_cache_errors on monitoring.cache_metrics (implementation_type, "timestamp")
     where operation_type = 'error';
 
--- cache_metrics_1min: merging into a minute, and purging by age; the windows of a cache in time order; late windows of a
--- cache; what the rollup has not seen
+-- cache_metrics_1min: merging into a minute, and purging by age (that one is made below); the windows of a cache in time order;
+-- late windows of a cache; what the rollup has not seen
 create index if not exists cache_metrics_1min_cache_window on monitoring.cache_metrics_1min (implementation_type, minute_window);
 create index if not exists cache_metrics_1min_cache_revision on monitoring.cache_metrics_1min (implementation_type, revision);
 create index if not exists cache_metrics_1min_revision on monitoring.cache_metrics_1min (revision);
 
--- (the unique one of these and of the hours is made below, where the original has none)
--- cache_metrics_1hour: merging into an hour, and purging by age; the hours of a cache in time order
+-- cache_metrics_1hour: merging into an hour, and purging by age (below); the hours of a cache in time order
 create index if not exists cache_metrics_1hour_cache_window on monitoring.cache_metrics_1hour (implementation_type, hour_window);
 
 -- cache_baseline_metrics: the one that is active; a cache's history of them
@@ -20,13 +19,12 @@ create unique index if not exists cache_baseline_metrics_active on monitoring.ca
     where is_active;
 create index if not exists cache_baseline_metrics_history on monitoring.cache_baseline_metrics (implementation_type, created_at desc);
 
--- cache_auditor_observations: writing a finding again; the newest; a cache's newest; by severity; an incident's; what is
--- open; what nobody has acknowledged
+-- cache_auditor_observations: writing a finding again; the newest; a cache's newest; by severity; what is open;
+-- what nobody has acknowledged
 create unique index if not exists cache_auditor_observations_fingerprint on monitoring.cache_auditor_observations (fingerprint);
 create index if not exists cache_auditor_observations_newest on monitoring.cache_auditor_observations ("timestamp" desc);
 create index if not exists cache_auditor_observations_cache on monitoring.cache_auditor_observations (implementation_type, "timestamp" desc);
 create index if not exists cache_auditor_observations_severity on monitoring.cache_auditor_observations (severity, "timestamp" desc);
-create index if not exists cache_auditor_observations_incident on monitoring.cache_auditor_observations (incident_id);
 create index if not exists cache_auditor_observations_open on monitoring.cache_auditor_observations ("timestamp" desc)
     where status = 'open';
 create index if not exists cache_auditor_observations_unacknowledged on monitoring.cache_auditor_observations ("timestamp" desc)
@@ -44,6 +42,7 @@ create index if not exists cache_auditor_checkpoint_expiry on monitoring.cache_a
 -- cache_auditor_worker: who is alive
 create index if not exists cache_auditor_worker_seen on monitoring.cache_auditor_worker (seen_at);
 
+-- one row for each window of a cache, unless the original has said so already
 do $$
 declare
     wanted record;

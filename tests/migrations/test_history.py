@@ -32,7 +32,7 @@ def _ingest(connection: Connection, stamp: datetime, latencies: list[float], **f
 
 
 def _one(connection: Connection, query: str, *arguments: Any) -> tuple[Any, ...]:
-    row = connection.execute(query.encode(), arguments).fetchone()
+    row: tuple[Any, ...] | None = connection.execute(query.encode(), arguments).fetchone()
     assert row is not None
     return row
 

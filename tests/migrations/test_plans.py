@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from auditor.database import queries
 from auditor.database.migrations import apply_migrations
 
 FILL = """
@@ -58,7 +61,6 @@ QUERIES = {
     ' order by "timestamp" desc limit 20',
     "cache_auditor_observations_severity": "select * from monitoring.cache_auditor_observations where severity = 'critical'"
     ' order by "timestamp" desc limit 20',
-    "cache_auditor_observations_incident": "select * from monitoring.cache_auditor_observations where incident_id = 'i77'",
     "cache_auditor_observations_open": "select * from monitoring.cache_auditor_observations where status = 'open'"
     ' order by "timestamp" desc limit 50',
     "cache_auditor_observations_unacknowledged": "select * from monitoring.cache_auditor_observations where not acknowledged"
@@ -112,3 +114,70 @@ def test_every_index_has_its_query(full: psycopg.Connection[Any]) -> None:
 def test_the_planner_uses_the_index_for_its_query(full: psycopg.Connection[Any], index: str) -> None:
     plan = "\n".join(row[0] for row in full.execute(f"explain {QUERIES[index]}".encode()))
     assert index in plan, plan
+
+
+WORK = """
+update monitoring.cache_auditor_checkpoint set cursor_minute = date_trunc('minute', now()) - interval '10 min', watermark = '999990'::xid8,
+    fencing_token = 7, lease_holder = 'auditor', lease_expires_at = now() + interval '1 hour' where implementation_type in ('cache 3', 'cache 4');
+select monitoring.ingest_cache_metrics('[{"cache_key": "k", "operation_type": "hit", "implementation_type": "cache 3"}]');
+select monitoring.auditor_lease('auditor', 60, 100);
+select monitoring.auditor_pull('auditor', '{"settle_seconds": 20, "max_windows_per_cache": 100, "max_windows": 1000}');
+select monitoring.auditor_commit('auditor', '1000000', (select jsonb_build_array(jsonb_build_object('implementation_type', 'cache 3',
+    'fencing_token', 7, 'cursor_before', monitoring.minute_of(cursor_minute), 'cursor_after', monitoring.minute_of(cursor_minute) + 1,
+    'state', '{}'::jsonb, 'config_hash', 'c', 'late', jsonb_build_array(jsonb_build_object('minute', 29000000, 'verdict', 'normal',
+    'scores', '{}'::jsonb, 'revision', '5')), 'observations', jsonb_build_array(%s::jsonb), 'baseline', %s::jsonb))
+    from monitoring.cache_auditor_checkpoint where implementation_type = 'cache 3'));
+select monitoring.auditor_attach_explanation('f77', '{}');
+select monitoring.auditor_release('worker 3');
+select monitoring.auditor_maintain(7, 30, 365);
+select monitoring.calculate_hit_rate('cache 3');
+select * from monitoring.get_cache_performance_summary('cache 3', 24);
+select * from monitoring.windows_between(now() - interval '1 hour', now(), array['cache 3'])
+"""
+OBSERVATION = {
+    "severity": "info",
+    "category": "anomaly",
+    "title": "t",
+    "description": "d",
+    "implementation_type": "cache 3",
+    "timestamp": "2026-01-01T00:00:00Z",
+    "fingerprint": "f77",
+    "status": "open",
+}
+BASELINE = {"implementation_type": "cache 3", "period_start_minute": 1, "period_end_minute": 2}
+
+
+def test_the_programs_own_statements_use_every_index(full: psycopg.Connection[Any]) -> None:
+    full.execute("select pg_stat_reset()")
+    for statement in WORK.split(";\n"):
+        values = (json.dumps(OBSERVATION), json.dumps(BASELINE)) if "%s" in statement else None
+        row = full.execute(statement.encode(), values)
+        if "auditor_commit" in statement:
+            assert row.fetchone() == (
+                {"outcomes": {"cache 3": {"outcome": "committed", "state_version": 1}}},
+            )
+    dsn = full.info.dsn
+    wanted: list[dict[str, Any]] = [
+        {},
+        {"implementation_type": "cache 7"},
+        {"severity": "critical"},
+        {"status": "open"},
+        {"acknowledged": False},
+    ]
+    for named in wanted:
+        queries.list_observations(dsn, **named)
+    queries.list_baselines(dsn, implementation_type="cache 7")
+    queries.list_baselines(dsn, implementation_type="cache 7", active_only=True)
+    unused = set(QUERIES)
+    for _ in range(100):  # a session counts its scans after it has ended
+        full.execute("select pg_stat_force_next_flush()")
+        unused -= {
+            row[0]
+            for row in full.execute(
+                "select indexrelname from pg_stat_user_indexes where schemaname = 'monitoring' and idx_scan > 0"
+            )
+        }
+        if not unused:
+            return
+        time.sleep(0.1)
+    assert unused == set()
