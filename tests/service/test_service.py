@@ -86,7 +86,7 @@ def test_fifty_kills_at_random_moments_lose_nothing_and_write_nothing_twice(
     chance = random.Random(11)
     kills = 0
     while kills < KILLS:
-        worker = Worker(database, tmp_path / "killed", windows_per_cache=11, lease_seconds=60)
+        worker = Worker(database, tmp_path / "killed", windows_per_cache=2, lease_seconds=60)
         time.sleep(chance.uniform(0.0, 0.25))
         assert worker.kill() == -signal.SIGKILL
         kills += 1
