@@ -66,7 +66,7 @@ def _what(facts: Facts) -> str:
     if known(evidence["expected"]):
         normal = normal_range(evidence)
         about = f" (normal: {normal})" if normal else ""
-        text += f", where {words.figure(evidence['expected'])} was expected{about}"
+        text += f", against an expected {words.figure(evidence['expected'])}{about}"
     far = distance(evidence)
     return f"{text}: {far}." if far and known(evidence["expected"]) else f"{text}."
 
@@ -109,8 +109,9 @@ def _chance(facts: Facts) -> list[str]:
     p, n = facts.evidence["p_value"], facts.evidence["n"]
     if not known(p) or not 0.0 <= p < 1.0:
         return []
-    behind = f", from {plural(n, 'operation')}" if known(n) and n >= 1 else ""
-    return [f"By chance alone a minute like that would come {_how_often(p)}{behind}."]
+    counted = facts.evidence["metric"] not in {"cache_size", "silence", "throughput"}
+    behind = f" of {plural(n, 'operation')}" if counted and known(n) and n >= 1 else ""
+    return [f"By chance alone a minute{behind} like that would come {_how_often(p)}."]
 
 
 def _how_often(p: float) -> str:

@@ -18,7 +18,7 @@ def title_of(facts: Facts) -> str:
     """`answers: hit rate fell to 41 % (normal 71–79 %)`; the cache's name gives way where room is short."""
     for text in _choices(facts):
         room = LONGEST - len(text) - 2
-        if room >= min(12, len(facts.cache)):
+        if room >= min(12, len(neutral_name(facts.cache))):
             return f"{neutral_name(facts.cache, min(room, 64))}: {text}"
     return f"{neutral_name(facts.cache, 20)}: {_choices(facts)[-1]}"[:LONGEST]
 

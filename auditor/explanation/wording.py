@@ -123,5 +123,7 @@ def metric_names(metrics: list[str]) -> list[str]:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its start and a full stop at its end."""
+    """The text with a capital at its start, unless it starts with a column's name, and a full stop at its end."""
+    if "_" in text.partition(" ")[0]:
+        return f"{text.rstrip('.')}."
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."

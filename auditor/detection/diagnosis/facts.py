@@ -60,6 +60,10 @@ def _hits_left(kind: str, expected: float, lowest: float) -> str:
     share = lowest / expected if expected > 0.0 else math.nan
     if not known(share):
         return ""
+    if share < 0.005:
+        return "Next to nothing is left of the usual hit rate"
+    if share >= 0.97:
+        return "The usual hit rate is still there"
     lead = {"few": "Only", "some": "About"}.get(kind, "As much as")
     return f"{lead} {percent(min(1.0, share))} of the usual hit rate is left"
 
@@ -142,9 +146,10 @@ def _share_numbers(signature: IncidentSignature) -> tuple[float, ...]:
 
 def _landed(kind: str, sets: float, evictions: float) -> str:
     surplus = f"{count(sets)} more sets a minute than expected"
+    pushed = f" ({count(evictions)} more evictions)" if evictions >= 0.5 else ""
     if kind == "no":
-        return f"{surplus} came with no matching growth or eviction ({count(evictions)} more evictions)"
-    return f"{surplus} took up room, by growth or by {count(evictions)} more evictions"
+        return f"{surplus} came with no matching growth or eviction{pushed}"
+    return f"{surplus} took up room, by growth or by eviction{pushed}"
 
 
 def _landed_numbers(signature: IncidentSignature) -> tuple[float, ...]:
@@ -241,7 +246,7 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "latency_shape": (_shape_numbers, _shape),
     "errors": _change("The error rate", percent, "error_rate"),
     "onset": (lambda signature: (float(signature.lead_in),), _onset),
-    "silence": _plainly("No operations arrive where some are always expected", "Operations keep arriving"),
-    "validity": _plainly("The windows contradict themselves", "The windows add up"),
-    "harm": _plainly("Something got worse", "Nothing got worse"),
+    "silence": _plainly("No operations arrive where some are always expected", ""),
+    "validity": _plainly("The windows contradict themselves", ""),
+    "harm": _plainly("", "Nothing got worse"),
 }

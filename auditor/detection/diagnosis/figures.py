@@ -32,7 +32,7 @@ def count(value: float) -> str:
             scaled = value / divisor
             decimals = _decimals(abs(scaled)) if divisor == 1 else (1 if abs(scaled) < 99.95 else 0)
             return plain(scaled, decimals) + letter
-    return plain(value / 1e9, 1) + "G" if size < 1e15 else f"{value:.1e}"
+    return plain(value / 1e9, 1) + "G" if size < 1e13 else f"{value:.1e}"
 
 
 def percent(fraction: float) -> str:

@@ -57,7 +57,7 @@ ANYTHING: Final[Mapping[str, Kinds]] = {
     "hit_lag": {"shared": 0.4, "misses_only": 0.6},
     "latency": {"fell": 0.15, "explained": 0.55, "rose": 0.3},
     "latency_shape": {"level": 0.5, "tall": 0.5},
-    "errors": {"same": 0.8, "rose": 0.2},
+    "errors": {"same": 0.9, "rose": 0.1},
     "onset": {"sudden": 0.75, "gradual": 0.25},
     "silence": {"no": 0.9, "yes": 0.1},
     "validity": {"no": 0.9, "yes": 0.1},
@@ -145,6 +145,7 @@ _BETTER: Final[Mapping[str, Kinds]] = {
     "latency": {"fell": 0.4, "explained": 0.58, "rose": 0.02},
 }
 
+_FASTER: Final[Mapping[str, Kinds]] = {**_BETTER, "hit_rate": {"fell": 0.02, "same": 0.93, "rose": 0.05}}
 _TRAFFIC: Final[Mapping[str, Kinds]] = {
     **_CALM,
     "harm": {"no": 0.5, "yes": 0.5},
@@ -291,16 +292,9 @@ PICTURES: Final = (
         {"validity": {"no": 0.001, "yes": 0.999}, "harm": _CALM["harm"], "silence": _CALM["silence"]},
     ),
     Picture("improvement", 0.5, {**_BETTER, "hit_rate": {"fell": 0.01, "same": 0.04, "rose": 0.95}}),
-    Picture(
-        "improvement",
-        0.5,
-        {
-            **_BETTER,
-            "hit_rate": {"fell": 0.02, "same": 0.93, "rose": 0.05},
-            "miss_latency": {"fell": 0.6, "same": 0.39, "rose": 0.01},
-            "latency": {"fell": 0.95, "explained": 0.04, "rose": 0.01},
-        },
-    ),
+    Picture("improvement", 0.4, {**_FASTER, "latency": {"fell": 0.96, "explained": 0.03, "rose": 0.01}}),
+    Picture("improvement", 0.4, {**_FASTER, "miss_latency": {"fell": 0.96, "same": 0.03, "rose": 0.01}}),
+    Picture("improvement", 0.4, {**_FASTER, "hit_latency": {"fell": 0.96, "same": 0.03, "rose": 0.01}}),
 )
 
 DECISIVE: Final = frozenset({"silence", "validity"})

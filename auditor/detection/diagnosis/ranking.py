@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from auditor.detection.signature import IncidentSignature
 
 TEMPER: Final = 0.8
-MOST_FOR: Final = 1.5
+MOST_FOR: Final = 2.0
 MOST_AGAINST: Final = -3.5
 LEAST_CONFIDENCE: Final = 0.03
 MOST_CAUSES: Final = 5

@@ -90,7 +90,7 @@ def reading_of(clue: str, value: float, error: float) -> Reading | None:
     """The reading, or None where its value or its error is not known."""
     if not (math.isfinite(value) and math.isfinite(error)):
         return None
-    return Reading(clue, value, max(error, 1e-3))
+    return Reading(clue, value, min(30.0, max(error, 1e-3)))
 
 
 def _normal_cdf(x: float) -> float:

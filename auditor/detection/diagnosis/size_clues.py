@@ -100,9 +100,8 @@ def _landed(signature: IncidentSignature) -> Reading | None:
     )
     if not all(map(math.isfinite, (surplus, pushed, grown))) or surplus <= 2.0 * noise:
         return None
-    return reading_of(
-        "landed", max(-0.5, min(1.5, (pushed + grown) / surplus)), math.hypot(noise / surplus, 0.1)
-    )
+    share = (pushed + max(0.0, grown)) / surplus
+    return reading_of("landed", max(-0.5, min(1.5, share)), math.hypot(noise / surplus, 0.1))
 
 
 def _refill(signature: IncidentSignature) -> Reading | None:
