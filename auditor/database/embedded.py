@@ -155,7 +155,7 @@ class EmbeddedServer:
                     self._start(server_lock)
             finally:
                 os.close(server_lock)
-        except BaseException:
+        except BaseException:  # interrupted too: the folder must not stay held
             os.close(hold)
             raise
         self._hold = hold

@@ -83,7 +83,7 @@ class PostgresStore:
         except psycopg.Error as error:
             await self._undo(connection)
             raise failures.explain(error, self._dsn) from error
-        except BaseException:
+        except BaseException:  # cancelled or interrupted too: the transaction must not stay open
             await self._undo(connection)
             raise
 
@@ -114,7 +114,7 @@ class PostgresStore:
                 cursor = await connection.execute(query.encode(), arguments)
                 row = await cursor.fetchone()
                 await connection.commit()
-            except BaseException:
+            except BaseException:  # cancelled too: the connection goes back clean or not at all
                 await self._undo(connection)
                 raise
             return row[0] if row is not None else None
@@ -133,7 +133,7 @@ class PostgresStore:
                     " set_config('idle_in_transaction_session_timeout', %s, true)",
                     (_milliseconds(min(self._statement_seconds, idle_seconds)), _milliseconds(idle_seconds)),
                 )
-            except BaseException:
+            except BaseException:  # cancelled too: the connection goes back clean or not at all
                 await self._undo(connection)
                 raise
             return connection

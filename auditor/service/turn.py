@@ -97,7 +97,7 @@ class Turns:
                     return TurnSummary(pull.horizon_minute, more=pull.more)
                 judged = await asyncio.to_thread(self._judge_all, pull)
                 outcomes = await turn.commit(pull, [verdicts for verdicts, _ in judged]) if judged else {}
-        except BaseException:
+        except BaseException:  # cancelled too: whether the commit stood is not known
             self._states.clear()
             raise
         self._remember(judged, outcomes)
