@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from auditor.detection.signature import Direction
-    from tests.detection.cache_physics import Minute, Trial
+    from tests.detection.cache_faults import Trial
+    from tests.detection.cache_physics import Minute
 
 UNKNOWN: Final = Signal(*[math.nan] * 7)
 RATES: Final = ("hit_rate", "error_rate")

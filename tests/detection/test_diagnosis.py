@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.diagnosis import rank_causes
 from auditor.detection.signature import CAUSES, SIGNALS, Cause, IncidentSignature, Signal
-from tests.detection.cache_physics import FAULTS, SHAPES, Trial, run_fault, warm_world
+from tests.detection.cache_faults import FAULTS, Trial, run_fault
+from tests.detection.cache_physics import SHAPES, warm_world
 from tests.detection.signatures import UNKNOWN, signature_after
 
 SPLIT = ("avg_hit_response_time_ms", "avg_miss_response_time_ms")
