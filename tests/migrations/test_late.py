@@ -125,6 +125,10 @@ def test_windows_from_before_a_restore_are_compared_once_and_not_read_again(conn
         "select watermark < pg_snapshot_xmax(pg_current_snapshot()) from monitoring.cache_auditor_checkpoint"
     ).fetchone() or (None,)
     assert watermark is True
+    # one that the ledger tells otherwise of is not looked at any more, and what is written from now on is
+    connection.execute(
+        f"update monitoring.cache_auditor_ledger set revision = '1'::xid8 where minute_window = monitoring.minute_at({FIRST + 9})"
+    )
     write_window(connection, FIRST + 7, hits=70)
     assert late_minutes(take(connection)) == [FIRST + 7]
 
