@@ -7,6 +7,7 @@ import math
 import sys
 import unicodedata
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def as_json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, Decimal):  # an upgraded database keeps its columns' numeric type
+        return _plain(float(value))
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

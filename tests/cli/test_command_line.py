@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from auditor.commands.printing import as_json
 from tests.detection.simulated import Course, windows
 from tests.replay.stored import rows, store
 
@@ -190,3 +192,7 @@ def test_a_reader_that_has_had_enough_is_no_error(audited: str) -> None:
         env={"PATH": os.defpath, "AUDITOR_DATABASE_URL": audited},
     )
     assert done.stderr == ""
+
+
+def test_numbers_of_an_upgraded_database_are_printed_as_numbers() -> None:
+    assert as_json({"value": Decimal("12.50"), "gap": Decimal("NaN")}) == '{"value": 12.5, "gap": null}'
