@@ -1,4 +1,4 @@
-"""Run benchmarks by name, or all of them: `python -m benchmarks [--quick] [ingest replay latency footprint faults]`.
+"""Run benchmarks by name, or all of them: `python -m benchmarks [--quick] [ingest replay latency footprint faults demo]`.
 
 The numbers of all that ran go to benchmarks/results.json too.
 """
@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-NAMES = ("ingest", "replay", "latency", "footprint", "faults")
+NAMES = ("ingest", "replay", "latency", "footprint", "faults", "demo")
 
 
 def main(arguments: list[str]) -> int:
