@@ -153,7 +153,8 @@ def _fault_row(fault: Fault, origin: World, state: State, fork: _Fork, policy: P
     block = block_of(origin.load.shape.name, fork.minute, columns)
     observations = judge(state, block, policy).observations
     notices = fault.cause == "improvement"
-    found = [o for o in _incidents(observations, notices=notices) if o.window_end_minute > fork.minute]
+    touched = [o for o in _incidents(observations, notices=notices) if o.window_end_minute > fork.minute]
+    found = [o for o in touched if o.window_start_minute >= fork.minute]
     inside = [o for o in found if o.window_start_minute < fork.minute + fault.lasts + LATE]
     first = inside[0] if inside else None
     row: dict[str, Any] = {
@@ -167,6 +168,7 @@ def _fault_row(fault: Fault, origin: World, state: State, fork: _Fork, policy: P
         "told": None,
         "told_early": None,
         "incidents": len(found),
+        "absorbed": first is None and len(touched) > len(found),
         "observations": len(observations),
         "unresolved": sum(o.status == "open" for o in found),
         "columns": columns,

@@ -20,7 +20,7 @@ Columns = dict[str, "Floats"]
 def columns_of(start: int, minutes: int, lookups: Lookups, lived: Lived, condition: Condition) -> Columns:
     """Every column of `minutes` windows; a minute in which nothing happened has no operations."""
     asked = lookups.key > 0
-    minute = (lookups.at[asked] - start).astype(np.int64)
+    minute = np.minimum(lookups.at[asked] - start, minutes - 1e-9).astype(np.int64)
     hit = np.asarray(lived.hit, dtype=np.bool_)[asked]
     failed = ~hit & (lookups.wait[asked] < 0.0)
     timed = ~failed | condition.failed_is_miss

@@ -131,6 +131,7 @@ def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
                 "trials": 0.0,
                 "normal": 0.0,
                 "windows": 0,
+                "newest": minute,
                 "low": None,
                 "high": None,
                 "first": [],
@@ -143,6 +144,7 @@ def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
         if sums["normal"] is not None:
             sums["normal"] = sums["normal"] + normal if math.isfinite(normal) else None
         sums["windows"] += 1
+        sums["newest"] = minute
         sums["low"] = value if sums["low"] is None else min(sums["low"], value)
         sums["high"] = value if sums["high"] is None else max(sums["high"], value)
         if len(sums["first"]) < FIRST:
@@ -167,8 +169,24 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
         size_highest_known=float(exact_exp(np.array([highest]))[0] - 1.0)
         if np.isfinite(highest)
         else math.nan,
-        lead_in=incident["lead_in"],
+        lead_in=incident["lead_in"] if _opened_by_hit_rate(incident) else -1,
+        elapsed=_elapsed(incident),
+        quiet=incident["quiet"],
     )
+
+
+def _opened_by_hit_rate(incident: Incident) -> bool:
+    """Whether the minute that opened it had a finding of the hit rate: only then is it known for how long that had been leaning."""
+    return any(
+        part["metric"] == "hit_rate" and part["first"] == incident["opened"]
+        for part in incident["metrics"].values()
+    )
+
+
+def _elapsed(incident: Incident) -> int:
+    """Minutes from the opening to the newest window of the signals; 0 where an older version did not note them."""
+    newest = [sums.get("newest", incident["opened"] - 1) for sums in incident["signals"].values()]
+    return int(max(newest, default=incident["opened"] - 1) - incident["opened"] + 1)
 
 
 def _signal(name: str, sums: dict[str, Any] | None, profile: Profile) -> Signal:

@@ -82,7 +82,7 @@ class IncidentSignature:
     Parameters
     ----------
     windows
-        Windows from the opening to the last finding, at least 1.
+        Windows with a finding that the signals were measured in, at least 1.
     signals
         A `Signal` for each name of `SIGNALS` (those without data hold NaN throughout).
     flagged
@@ -92,7 +92,11 @@ class IncidentSignature:
     size_highest_known
         The largest size seen in the learned history (a stand-in for capacity); NaN where unknown.
     lead_in
-        Minutes by which a smoothed deviation on the same side preceded the opening: 0 means sudden.
+        Minutes for which the hit rate had been off on the same side before the opening: 0 means sudden, below 0 not known.
+    elapsed
+        Minutes from the opening to the newest of those windows, the quiet ones between them too; taken to be `windows` where less.
+    quiet
+        Minutes without a finding since.
     """
 
     windows: int
@@ -101,6 +105,13 @@ class IncidentSignature:
     size_before: float
     size_highest_known: float
     lead_in: int
+    elapsed: int = 0
+    quiet: int = 0
+
+    @property
+    def minutes(self) -> int:
+        """Minutes that the windows cover; more than `windows` where only some of them had a finding."""
+        return max(self.elapsed, self.windows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,10 @@ def _onset(kind: str, lead_in: float) -> str:
     )
 
 
+def _brief(_kind: str, windows: float) -> str:
+    return f"It was over after {plural(windows, 'minute')}"
+
+
 def _plainly(
     yes: str, no: str
 ) -> tuple[Callable[[IncidentSignature], tuple[float, ...]], Callable[..., str]]:
@@ -246,6 +250,7 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "latency_shape": (_shape_numbers, _shape),
     "errors": _change("The error rate", percent, "error_rate"),
     "onset": (lambda signature: (float(signature.lead_in),), _onset),
+    "brief": (lambda signature: (float(signature.windows),), _brief),
     "silence": _plainly("No operations arrive where some are always expected", ""),
     "validity": _plainly("The windows contradict themselves", ""),
     "harm": _plainly("", "Nothing got worse"),

@@ -59,6 +59,7 @@ ANYTHING: Final[Mapping[str, Kinds]] = {
     "latency_shape": {"level": 0.5, "tall": 0.5},
     "errors": {"same": 0.9, "rose": 0.1},
     "onset": {"sudden": 0.75, "gradual": 0.25},
+    "brief": {"no": 0.5, "yes": 0.5},
     "silence": {"no": 0.9, "yes": 0.1},
     "validity": {"no": 0.9, "yes": 0.1},
     "harm": {"no": 0.35, "yes": 0.65},
@@ -109,18 +110,21 @@ _UNSTABLE_KEYS: Final[Mapping[str, Kinds]] = {
     **_FEWER_HITS,
     "hits_left": {"few": 0.96, "some": 0.035, "most": 0.005},
     "hit_trend": {"falling": 0.1, "flat": 0.87, "recovering": 0.03},
+    "brief": {"no": 0.95, "yes": 0.05},
 }
 _RENAMED_KEYS: Final[Mapping[str, Kinds]] = {
     **_CALM,
     **_FEWER_HITS,
     "hits_left": {"few": 0.3, "some": 0.65, "most": 0.05},
     "hit_trend": {"falling": 0.01, "flat": 0.19, "recovering": 0.8},
+    "brief": {"no": 0.2, "yes": 0.8},
 }
 _GROWTH: Final[Mapping[str, Kinds]] = {
     **_CALM,
     **_FEWER_HITS,
     "hits_left": {"few": 0.04, "some": 0.76, "most": 0.2},
     "hit_trend": {"falling": 0.35, "flat": 0.6, "recovering": 0.05},
+    "brief": {"no": 0.9, "yes": 0.1},
     "onset": {"sudden": 0.6, "gradual": 0.4},
 }
 _SURGE: Final[Mapping[str, Kinds]] = {
@@ -152,7 +156,7 @@ _TRAFFIC: Final[Mapping[str, Kinds]] = {
     "hits_left": {"few": 0.02, "some": 0.3, "most": 0.68},
     "onset": ANYTHING["onset"],
 }
-_MORE_TRAFFIC: Final[Mapping[str, Kinds]] = {
+MORE_TRAFFIC: Final[Mapping[str, Kinds]] = {
     "gets": {"fell": 0.001, "same": 0.049, "rose": 0.95},
     "hits": {"fell": 0.002, "same": 0.048, "rose": 0.95},
     "hit_rate": {"fell": 0.2, "same": 0.5, "rose": 0.3},
@@ -160,7 +164,7 @@ _MORE_TRAFFIC: Final[Mapping[str, Kinds]] = {
     "size": {"emptied": 0.01, "fell": 0.02, "same": 0.6, "rose": 0.37},
     "evictions": {"fell": 0.05, "same": 0.3, "rose": 0.65},
 }
-_LESS_TRAFFIC: Final[Mapping[str, Kinds]] = {
+LESS_TRAFFIC: Final[Mapping[str, Kinds]] = {
     "gets": {"fell": 0.95, "same": 0.049, "rose": 0.001},
     "hits": {"fell": 0.95, "same": 0.048, "rose": 0.002},
     "hit_rate": {"fell": 0.4, "same": 0.55, "rose": 0.05},
@@ -178,6 +182,7 @@ PICTURES: Final = (
             **_FEWER_HITS,
             **_NO_EVICTIONS,
             "hit_trend": {"falling": 0.05, "flat": 0.4, "recovering": 0.55},
+            "brief": {"no": 0.4, "yes": 0.6},
             "size": {"emptied": 0.66, "fell": 0.29, "same": 0.045, "rose": 0.005},
             "size_trend": {"falling": 0.04, "flat": 0.16, "refilling": 0.8},
             "refill": {"no": 0.05, "yes": 0.95},
@@ -191,6 +196,7 @@ PICTURES: Final = (
             **_CALM,
             **_FEWER_HITS,
             "hit_trend": {"falling": 0.2, "flat": 0.75, "recovering": 0.05},
+            "brief": {"no": 0.9, "yes": 0.1},
             "size": {"emptied": 0.3, "fell": 0.67, "same": 0.028, "rose": 0.002},
             "size_trend": {"falling": 0.12, "flat": 0.85, "refilling": 0.03},
             "refill": {"no": 0.95, "yes": 0.05},
@@ -207,6 +213,7 @@ PICTURES: Final = (
             **_FEWER_HITS,
             **_NO_EVICTIONS,
             "hit_trend": {"falling": 0.35, "flat": 0.6, "recovering": 0.05},
+            "brief": {"no": 0.9, "yes": 0.1},
             "size": {"emptied": 0.4, "fell": 0.4, "same": 0.195, "rose": 0.005},
             "size_trend": {"falling": 0.42, "flat": 0.33, "refilling": 0.25},
             "refill": {"no": 0.85, "yes": 0.15},
@@ -283,8 +290,8 @@ PICTURES: Final = (
         },
     ),
     Picture("unknown", 0.15, {**_CALM, **_HEALTHY_HITS}),
-    Picture("unknown", 0.6, {**_TRAFFIC, **_MORE_TRAFFIC}),
-    Picture("unknown", 0.6, {**_TRAFFIC, **_LESS_TRAFFIC}),
+    Picture("unknown", 0.6, {**_TRAFFIC, **MORE_TRAFFIC}),
+    Picture("unknown", 0.6, {**_TRAFFIC, **LESS_TRAFFIC}),
     Picture("silence", 1.0, {"silence": {"no": 0.001, "yes": 0.999}, "harm": _CALM["harm"]}),
     Picture(
         "collector_fault",

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from auditor.detection.diagnosis.latency_clues import latency_clues
 from auditor.detection.diagnosis.levels import possible
-from auditor.detection.diagnosis.pictures import ANYTHING, DECISIVE, PICTURES, UNKNOWN_PRIOR, Picture
+from auditor.detection.diagnosis.pictures import ANYTHING, DECISIVE, UNKNOWN_PRIOR, Picture
 from auditor.detection.diagnosis.sentences import refutation, sentences, unknown_sentences
 from auditor.detection.diagnosis.size_clues import size_clues
 from auditor.detection.diagnosis.traffic_clues import traffic_clues
+from auditor.detection.diagnosis.traffic_pictures import ALL_PICTURES
 from auditor.detection.signature import CAUSES, Cause
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read(signature: IncidentSignature) -> dict[str, Reading]:
 
 def _best_pictures(readings: Mapping[str, Reading]) -> dict[str, tuple[float, Picture]]:
     best: dict[str, tuple[float, Picture]] = {}
-    for picture in PICTURES:
+    for picture in ALL_PICTURES:
         score = math.log(picture.prior) + sum(weigh(picture, reading) for reading in readings.values())
         if picture.cause not in best or score > best[picture.cause][0]:
             best[picture.cause] = (score, picture)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from auditor.detection.diagnosis.levels import (
     count_error,
@@ -17,6 +17,9 @@ from auditor.detection.diagnosis.readings import Reading, reading_of
 
 if TYPE_CHECKING:
     from auditor.detection.signature import IncidentSignature
+
+SETTLED_MINUTES: Final = 8
+"""Minutes after which a refill is known from its course, and no longer from which of three windows was the smallest."""
 
 
 def size_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
@@ -115,9 +118,9 @@ def _refill(signature: IncidentSignature) -> Reading | None:
         return None
     minutes = _minutes_of_refill(signature)
     room = min(sets * minutes, 0.95 * normal - size.lowest)
-    return reading_of(
-        "refill", min(1.5, (now - size.lowest) / max(room, 1.0)), 0.15 + 0.5 / math.sqrt(sets * minutes)
-    )
+    chance = 1.0 / math.sqrt(sets * minutes)
+    error = 0.15 + 0.5 * chance if signature.minutes < SETTLED_MINUTES else 0.07 + 0.35 * chance
+    return reading_of("refill", min(1.5, (now - size.lowest) / max(room, 1.0)), error)
 
 
 def _minutes_of_refill(signature: IncidentSignature) -> float:
@@ -125,8 +128,8 @@ def _minutes_of_refill(signature: IncidentSignature) -> float:
 
     Of three windows the middle one is taken for the smallest unless the two others stand about half a climb apart.
     """
-    if signature.windows > 3:
-        return signature.windows - 2.5
+    if signature.minutes > 3:
+        return signature.minutes - 2.5
     size = signature.signals["cache_size"]
     climb = late(signature, size) - size.lowest
     other = 2.0 * (size.first - size.lowest)

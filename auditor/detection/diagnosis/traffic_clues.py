@@ -33,6 +33,7 @@ def traffic_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
         _surplus(signature),
         _errors(signature),
         _onset(signature),
+        _brief(signature),
         *_reported(signature),
     )
 
@@ -92,6 +93,8 @@ def _surplus(signature: IncidentSignature) -> Reading | None:
     noise = 2.0 * math.sqrt(max(observed, 0.0) * signature.windows) if math.isfinite(observed) else math.nan
     if not (surplus > max(noise, 0.15 * expected * signature.windows)):
         return None
+    if log_ratio(expected, observed, signature.windows) < 2.0 * count_error(signature, expected, observed):
+        return None
     share = (misses.observed - misses.expected) * signature.windows / surplus
     return reading_of("surplus", max(-1.0, min(4.0, share)), 0.15 + noise / 4.0 / surplus)
 
@@ -108,8 +111,17 @@ def _errors(signature: IncidentSignature) -> Reading | None:
     return reading_of("errors", value, min(0.1, max(0.002, spread)))
 
 
-def _onset(signature: IncidentSignature) -> Reading:
-    return Reading("onset", float(max(0, signature.lead_in)), 1.0 + 2.0 / signature.windows)
+def _onset(signature: IncidentSignature) -> Reading | None:
+    if signature.lead_in < 0:
+        return None
+    return Reading("onset", float(signature.lead_in), 1.0 + 2.0 / signature.windows)
+
+
+def _brief(signature: IncidentSignature) -> Reading | None:
+    """Whether a dip of the hit rate was over after a window or two, too few to show a trend: only what mends itself is."""
+    if signature.windows >= 3 or signature.quiet < 3 or "hit_rate" not in signature.flagged:
+        return None
+    return Reading("brief", 1.0, 0.05)
 
 
 def _reported(signature: IncidentSignature) -> tuple[Reading, ...]:
