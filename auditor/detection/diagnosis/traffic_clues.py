@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from auditor.detection.diagnosis.levels import (
     count_error,
@@ -20,6 +20,13 @@ from auditor.detection.diagnosis.readings import Reading, reading_of
 
 if TYPE_CHECKING:
     from auditor.detection.signature import IncidentSignature
+
+SELECTED: Final = 0.5
+"""Standard errors by which the windows that opened an incident look worse than they were, for they were picked for it."""
+LATE_MINUTES: Final = 8.0
+"""Minutes by which an alarm comes late where one window's standard error is as large as the loss."""
+BRIEF_MINUTES: Final = 4
+QUIET_MINUTES: Final = 3
 
 
 def traffic_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
@@ -50,11 +57,10 @@ def _hits_left(signature: IncidentSignature) -> Reading | None:
     lowest, trials = _lowest_hit_rate(signature)
     if not signal.expected > 0.0:
         return None
-    hits = max(lowest, 0.0) * trials if math.isfinite(trials) else 20.0 * lowest
+    trials = trials if math.isfinite(trials) else 20.0
+    hits, usual = max(lowest, 0.0) * trials, signal.expected * trials
     return reading_of(
-        "hits_left",
-        math.log((lowest + 1e-3) / (signal.expected + 1e-3)),
-        math.sqrt(1.0 / (hits + 1.0) + 0.003),
+        "hits_left", math.log((hits + 0.5) / (usual + 0.5)), math.sqrt(1.0 / (hits + 1.0) + 0.003)
     )
 
 
@@ -74,7 +80,9 @@ def _hit_trend(signature: IncidentSignature) -> Reading | None:
     error = math.hypot(deviation(signature, 1 if signature.windows == 3 else 3), deviation(signature, 2))
     if not lost > max(0.03, error):
         return None
-    return reading_of("hit_trend", (now - signal.first) / lost, math.hypot(error / lost, 0.08))
+    regained = (now - signal.first) / lost
+    chance = SELECTED * error / lost if signature.windows > 3 else 0.0
+    return reading_of("hit_trend", max(min(regained, 0.0), regained - chance), math.hypot(error / lost, 0.08))
 
 
 def _count_change(signature: IncidentSignature, clue: str) -> Reading | None:
@@ -112,14 +120,28 @@ def _errors(signature: IncidentSignature) -> Reading | None:
 
 
 def _onset(signature: IncidentSignature) -> Reading | None:
+    """For how long the hit rate had been off before; where one window cannot show the loss, its alarm may just have come late."""
     if signature.lead_in < 0:
         return None
-    return Reading("onset", float(signature.lead_in), 1.0 + 2.0 / signature.windows)
+    late = LATE_MINUTES * _blur(signature)
+    return reading_of(
+        "onset",
+        float(signature.lead_in),
+        math.hypot(1.0 + 2.0 / signature.windows, late if math.isfinite(late) else 0.0),
+    )
+
+
+def _blur(signature: IncidentSignature) -> float:
+    """The standard error of one window's hit rate as a share of what was lost; NaN where nothing was."""
+    signal = signature.signals["hit_rate"]
+    lost = signal.expected - signal.observed
+    return deviation(signature, 1) / lost if lost > 0.0 else math.nan
 
 
 def _brief(signature: IncidentSignature) -> Reading | None:
-    """Whether a dip of the hit rate was over after a window or two, too few to show a trend: only what mends itself is."""
-    if signature.windows >= 3 or signature.quiet < 3 or "hit_rate" not in signature.flagged:
+    """Whether a loss that every window would show was over after a few: only what mends itself is."""
+    few = signature.windows <= BRIEF_MINUTES and signature.minutes <= BRIEF_MINUTES + 1
+    if not (few and signature.quiet >= QUIET_MINUTES and _blur(signature) < 1.0 / 3.0):
         return None
     return Reading("brief", 1.0, 0.05)
 

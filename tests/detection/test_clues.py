@@ -1,0 +1,128 @@
+"""Single clues, each by the case that it is there for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditor.detection.diagnosis import rank_causes
+from auditor.detection.diagnosis.ranking import read
+from auditor.detection.signature import IncidentSignature, Signal
+
+if TYPE_CHECKING:
+    from auditor.detection.signature import Direction
+
+LEVELS = {
+    "hit_rate": 0.75,
+    "error_rate": 0.001,
+    "throughput": 600.0,
+    "hits": 300.0,
+    "misses": 100.0,
+    "sets": 100.0,
+    "evictions": 90.0,
+    "avg_response_time_ms": 23.0,
+    "p95_response_time_ms": 120.0,
+    "p99_response_time_ms": 180.0,
+    "avg_hit_response_time_ms": 0.6,
+    "avg_miss_response_time_ms": 90.0,
+    "cache_size": 1000.0,
+}
+
+
+def _steady(expected: float, observed: float, z: float = 0.0) -> Signal:
+    return Signal(expected, observed, observed, observed, observed, observed, z)
+
+
+def _signature(
+    flagged: dict[str, Direction], windows: int, observed: dict[str, float], z: float = 12.0
+) -> IncidentSignature:
+    signals = {name: _steady(level, level) for name, level in LEVELS.items()}
+    for name, level in observed.items():
+        signals[name] = _steady(LEVELS[name], level, z if level > LEVELS[name] else -z)
+    return IncidentSignature(windows, signals, flagged, 1000.0, 1000.0, 0)
+
+
+def _top(signature: IncidentSignature) -> str:
+    return rank_causes(signature)[0].cause
+
+
+DIP = _signature(
+    {"hit_rate": "drop"},
+    2,
+    {"hit_rate": 0.4, "hits": 160.0, "misses": 240.0, "sets": 240.0, "evictions": 240.0},
+)
+
+
+def test_a_dip_that_mends_itself_in_two_minutes_is_renamed_keys_and_one_that_goes_on_may_be_growth() -> None:
+    confidence = {
+        quiet: {c.cause: c.confidence for c in rank_causes(replace(DIP, quiet=quiet))} for quiet in (0, 10)
+    }
+    assert _top(replace(DIP, quiet=10)) == "key_change"
+    assert confidence[10]["key_change"] > confidence[0]["key_change"] + 0.1
+    assert confidence[10].get("working_set_growth", 0.0) < confidence[0]["working_set_growth"] - 0.1
+    against = next(c.against for c in rank_causes(replace(DIP, quiet=10)) if c.cause == "working_set_growth")
+    assert against[0].startswith("It was over after 2 minutes; ")
+
+
+def test_quiet_minutes_of_a_cache_too_sparse_to_show_a_loss_in_one_window_say_nothing() -> None:
+    counts = ("throughput", "hits", "misses", "sets", "evictions")
+    sparse = {
+        name: replace(signal, expected=signal.expected / 100, observed=signal.observed / 100)
+        if name in counts
+        else signal
+        for name, signal in DIP.signals.items()
+    }
+    assert "brief" in read(replace(DIP, quiet=10))
+    assert "brief" not in read(replace(DIP, signals=sparse, quiet=10))
+
+
+@pytest.mark.parametrize("traffic", [0.4, 2.5])
+@pytest.mark.parametrize(
+    ("cause", "metric", "latencies"),
+    [
+        ("cache_slow", "avg_response_time_ms", {"avg_hit_response_time_ms": 30.0}),
+        ("backend_slow", "avg_response_time_ms", {"avg_miss_response_time_ms": 300.0}),
+    ],
+)
+def test_a_slow_part_is_named_in_half_and_in_twice_the_traffic(
+    cause: str, metric: str, latencies: dict[str, float], traffic: float
+) -> None:
+    counts = {name: LEVELS[name] * traffic for name in ("throughput", "hits", "misses", "sets", "evictions")}
+    side: Direction = "drop" if traffic < 1 else "rise"
+    assert _top(_signature({metric: "rise", "throughput": side}, 10, counts | latencies)) == cause
+
+
+def test_half_the_traffic_by_itself_still_has_no_cause_in_the_cache() -> None:
+    counts = {name: LEVELS[name] * 0.4 for name in ("throughput", "hits", "misses", "sets", "evictions")}
+    assert _top(_signature({"throughput": "drop"}, 10, counts)) == "unknown"
+
+
+def test_an_unknown_lead_in_says_nothing_of_how_it_began() -> None:
+    assert read(replace(DIP, lead_in=0))["onset"].kind == "sudden"
+    assert "onset" not in read(replace(DIP, lead_in=-1))
+
+
+def test_a_refill_is_measured_over_the_minutes_between_findings_too() -> None:
+    size = Signal(1000.0, 150.0, 300.0, 420.0, 100.0, 450.0, -20.0)
+    emptied = _signature(
+        {"cache_size": "drop", "hit_rate": "drop"}, 6, {"sets": 60.0, "misses": 60.0, "evictions": 0.0}
+    )
+    emptied = replace(emptied, signals=dict(emptied.signals) | {"cache_size": size})
+    close, spread = read(emptied)["refill"], read(replace(emptied, elapsed=14))["refill"]
+    assert close.kind == "yes"
+    assert spread.kind == "no"
+    assert spread.value == pytest.approx((420.0 - 100.0) / (60.0 * 11.5), rel=1e-6)
+
+
+def test_no_hits_among_a_handful_of_lookups_are_weak_evidence_that_none_are_left() -> None:
+    none = _signature({"hit_rate": "drop"}, 2, {"hit_rate": 0.0, "hits": 0.0, "misses": 400.0})
+    handful = replace(
+        none,
+        signals=dict(none.signals) | {"hits": _steady(3.0, 0.0), "misses": _steady(1.0, 4.0)},
+    )
+    busy, sparse = read(none)["hits_left"], read(handful)["hits_left"]
+    assert busy.kind == sparse.kind == "few"
+    assert busy.value < -5.0
+    assert -3.0 < sparse.value < -2.0
