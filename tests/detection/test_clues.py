@@ -126,3 +126,47 @@ def test_no_hits_among_a_handful_of_lookups_are_weak_evidence_that_none_are_left
     assert busy.kind == sparse.kind == "few"
     assert busy.value < -5.0
     assert -3.0 < sparse.value < -2.0
+
+
+@pytest.mark.parametrize(("last", "cause"), [(150.0, "capacity_cut"), (175.0, "ttl_cut")])
+def test_where_no_evictions_are_counted_a_size_that_stands_still_is_a_smaller_capacity(
+    last: float, cause: str
+) -> None:
+    size = Signal(1000.0, 300.0, 160.0, last, 150.0, 400.0, -20.0)
+    hurt = _signature(
+        {"cache_size": "drop", "hit_rate": "drop"},
+        10,
+        {"hit_rate": 0.5, "hits": 200.0, "misses": 200.0, "sets": 200.0},
+    )
+    nothing = replace(size, expected=float("nan"), observed=float("nan"))
+    hidden = replace(hurt, signals=dict(hurt.signals) | {"cache_size": size, "evictions": nothing})
+    assert _top(hidden) == cause
+    without_sets = replace(hidden, signals=dict(hidden.signals) | {"sets": nothing})
+    assert _top(without_sets) == cause
+
+
+def test_crowds_at_a_slow_backend_are_a_stampede_even_where_nobody_counts_sets() -> None:
+    crowds = _signature(
+        {"hit_rate": "drop", "avg_response_time_ms": "rise"},
+        10,
+        {
+            "hit_rate": 0.5,
+            "hits": 300.0,
+            "misses": 300.0,
+            "throughput": 800.0,
+            "avg_miss_response_time_ms": 400.0,
+            "avg_response_time_ms": 200.0,
+        },
+    )
+    nothing = Signal(*[float("nan")] * 7)
+    hidden = dict(crowds.signals) | {"sets": nothing, "evictions": nothing}
+    assert _top(replace(crowds, signals=hidden)) == "stampede"
+
+
+def test_a_slow_tail_of_nothing_has_no_shape() -> None:
+    nothing = Signal(*[float("nan")] * 7)
+    signature = _signature({"avg_response_time_ms": "rise"}, 5, {"avg_response_time_ms": 60.0})
+    apart = {"avg_hit_response_time_ms": nothing, "avg_miss_response_time_ms": nothing}
+    tail = {"p95_response_time_ms": _steady(0.0, 0.0)}
+    assert "latency_shape" in read(replace(signature, signals=dict(signature.signals) | apart))
+    assert "latency_shape" not in read(replace(signature, signals=dict(signature.signals) | apart | tail))

@@ -100,6 +100,14 @@ def test_hits_and_misses_not_timed_apart_cost_little(trials: list[tuple[float, T
     assert right >= 0.93, wrong.most_common(8)
 
 
+@pytest.mark.parametrize("hidden", [("evictions",), ("sets", "evictions")], ids=str)
+def test_a_cache_that_counts_no_evictions_or_no_sets_is_read_by_its_size(
+    trials: list[tuple[float, Trial]], hidden: tuple[str, ...]
+) -> None:
+    right, _, wrong = _graded(trials, 10, hidden)
+    assert right >= 0.9, wrong.most_common(8)
+
+
 def test_every_cause_of_the_physics_is_found_in_most_of_its_trials(trials: list[tuple[float, Trial]]) -> None:
     for cause in FAULTS:
         tops = [

@@ -126,6 +126,12 @@ def _size_floor_numbers(signature: IncidentSignature) -> tuple[float, ...]:
     return signature.signals["cache_size"].lowest, signature.signals["sets"].observed
 
 
+def _swing(kind: str, lowest: float, now: float) -> str:
+    if kind == "level":
+        return f"The size stands still at {plural(now, 'entry', 'entries')}, as that of a full cache does"
+    return f"The size does not stand still: {count(now)} now after {plural(lowest, 'entry', 'entries')}"
+
+
 def _surplus(kind: str, lookups: float, misses: float) -> str:
     shown = f"{count(lookups)} more lookups a minute, {count(max(0.0, misses))} more misses"
     return {
@@ -240,6 +246,7 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "evictions": _change("Evictions", _a_minute, "evictions"),
     "landed": (_landed_numbers, _landed),
     "refill": (_refill_numbers, _refill),
+    "swing": (_pair("cache_size", "lowest", "last"), _swing),
     "size_floor": (_size_floor_numbers, _size_floor),
     "surplus": (_surplus_numbers, _surplus),
     "sets_per_miss": (_per_miss_numbers, _per_miss),

@@ -67,5 +67,7 @@ def _latency_shape(signature: IncidentSignature) -> Reading | None:
     apart = math.isfinite(latency_ratio(signature.signals["avg_hit_response_time_ms"]))
     if apart or not (latency_ratio(average) > 0.15 and math.isfinite(tail.observed - tail.expected)):
         return None
-    lag = max(tail.observed - tail.expected, 0.05 * tail.expected)
-    return reading_of("latency_shape", math.log(lag / (average.observed - average.expected)), 0.35)
+    lag, moved = max(tail.observed - tail.expected, 0.05 * tail.expected), average.observed - average.expected
+    if not (lag > 0.0 and moved > 0.0 and lag / moved > 0.0):
+        return None
+    return reading_of("latency_shape", math.log(lag / moved), 0.35)

@@ -22,6 +22,13 @@ def gets(signature: IncidentSignature) -> tuple[float, float]:
     return hits.expected + misses.expected, hits.observed + misses.observed
 
 
+def sets_of(signature: IncidentSignature) -> tuple[float, float]:
+    """Sets a minute: (expected, observed); the misses where sets are not reported, for each miss is followed by one."""
+    sets, misses = signature.signals["sets"], signature.signals["misses"]
+    known = math.isfinite(sets.observed)
+    return (sets.expected, sets.observed) if known else (misses.expected, misses.observed)
+
+
 def late(signature: IncidentSignature, signal: Signal) -> float:
     """The newest level that can be told: the third window itself while there are only three."""
     if signature.windows == 3:

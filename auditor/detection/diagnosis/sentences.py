@@ -72,6 +72,7 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
         "within": "a cache that holds no more than was set since",
         "beyond": "a cache that still holds older entries",
     },
+    "swing": {"level": "a size that stands still", "swinging": "a size that moves"},
     "surplus": {
         "little": "added lookups that are mostly hits",
         "matching": "as many added misses as added lookups",
@@ -131,7 +132,7 @@ def unknown_sentences(readings: Mapping[str, Reading], signature: IncidentSignat
     moved = [
         reading
         for clue, reading in readings.items()
-        if reading.kind not in calm and clue not in {"eviction_share", "hits_left", "harm", "landed"}
+        if reading.kind not in calm and clue not in {"eviction_share", "hits_left", "harm", "landed", "swing"}
     ]
     moved.sort(key=lambda reading: -abs(reading.value) / reading.error)
     said = tuple(f"{text}." for reading in moved[:MOST_SENTENCES] if (text := fact(reading, signature)))

@@ -11,6 +11,7 @@ from auditor.detection.diagnosis.levels import (
     least,
     log_ratio,
     normal_size,
+    sets_of,
     standard_error,
 )
 from auditor.detection.diagnosis.readings import Reading, reading_of
@@ -18,6 +19,8 @@ from auditor.detection.diagnosis.readings import Reading, reading_of
 if TYPE_CHECKING:
     from auditor.detection.signature import IncidentSignature
 
+FULL: Final = 0.8
+"""Evictions for each set from which a cache is taken to be full."""
 SETTLED_MINUTES: Final = 8
 """Minutes after which a refill is known from its course, and no longer from which of three windows was the smallest."""
 
@@ -29,6 +32,7 @@ def size_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
         _size_trend(signature),
         _refill(signature),
         _size_floor(signature),
+        _swing(signature),
         _eviction_share(signature),
         _evictions(signature),
         _landed(signature),
@@ -93,18 +97,23 @@ def _evictions(signature: IncidentSignature) -> Reading | None:
 
 def _landed(signature: IncidentSignature) -> Reading | None:
     """The share of the surplus sets that took up room: by evicting others or by making the cache larger."""
-    sets, evictions = signature.signals["sets"], signature.signals["evictions"]
-    size = signature.signals["cache_size"]
-    surplus = (sets.observed - sets.expected) * signature.windows
+    (usual, now), evictions = sets_of(signature), signature.signals["evictions"]
+    surplus = (now - usual) * signature.windows
     pushed = (evictions.observed - evictions.expected) * signature.windows
-    grown = late(signature, size) - signature.size_before
-    noise = math.sqrt(
-        (sets.observed + sets.expected + evictions.observed + evictions.expected) * signature.windows
-    )
+    grown = _grown(signature, usual)
+    noise = math.sqrt((now + usual + evictions.observed + evictions.expected) * signature.windows)
     if not all(map(math.isfinite, (surplus, pushed, grown))) or surplus <= 2.0 * noise:
         return None
     share = (pushed + max(0.0, grown)) / surplus
     return reading_of("landed", max(-0.5, min(1.5, share)), math.hypot(noise / surplus, 0.1))
+
+
+def _grown(signature: IncidentSignature, usual_sets: float) -> float:
+    """By how many entries the cache grew; nought of a full one, where nearly every set evicts, and NaN where not known."""
+    size = signature.signals["cache_size"]
+    grown = late(signature, size) - signature.size_before
+    full = signature.signals["evictions"].expected >= FULL * usual_sets
+    return 0.0 if full and not math.isfinite(grown) else grown
 
 
 def _refill(signature: IncidentSignature) -> Reading | None:
@@ -112,7 +121,7 @@ def _refill(signature: IncidentSignature) -> Reading | None:
 
     Into an emptied cache every set adds an entry, until it is full; into one that is cut or that expires sooner it does not.
     """
-    size, sets = signature.signals["cache_size"], signature.signals["sets"].observed
+    size, (_, sets) = signature.signals["cache_size"], sets_of(signature)
     normal, now = normal_size(signature), late(signature, size)
     if signature.windows < 3 or not (normal > 0.0 and sets > 0.0 and size.lowest < 0.9 * normal):
         return None
@@ -138,12 +147,24 @@ def _minutes_of_refill(signature: IncidentSignature) -> float:
 
 def _size_floor(signature: IncidentSignature) -> Reading | None:
     """The smallest size against the sets of one minute: a cache that was emptied holds no more than was set since."""
-    size, sets = signature.signals["cache_size"], signature.signals["sets"].observed
+    size, (_, sets) = signature.signals["cache_size"], sets_of(signature)
     if signature.windows < 2 or not (sets >= 0.0 and size.lowest < 0.7 * normal_size(signature)):
         return None
     return reading_of(
         "size_floor", math.log((size.lowest + 0.5) / (sets + 0.5)), 0.12 + 0.4 / math.sqrt(sets + 0.5)
     )
+
+
+def _swing(signature: IncidentSignature) -> Reading | None:
+    """How far a smaller cache has moved from its smallest size, in units of chance (the root of that many entries).
+
+    A cache filled to a smaller capacity stands still; one that is emptied, or whose entries expire sooner, does not.
+    """
+    size = signature.signals["cache_size"]
+    if signature.windows < SETTLED_MINUTES or not (size.lowest < 0.9 * normal_size(signature)):
+        return None
+    swing = math.log((size.last + 0.1) / (size.lowest + 0.1)) * math.sqrt(size.lowest + 1.0)
+    return reading_of("swing", max(0.0, swing), 0.15)
 
 
 def _sets_per_miss(signature: IncidentSignature) -> Reading | None:
