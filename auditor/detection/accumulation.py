@@ -47,11 +47,8 @@ class Flow:
     added_ms: Floats
 
 
-def flow_of(
-    profile: Profile, block: WindowBlock, signals: Signals, minutes: np.typing.NDArray[np.int64]
-) -> Flow:
-    """What every signal of the windows was, and what the profile expected of it."""
-    link = profile.expected_link(minutes)
+def flow_of(link: Floats, block: WindowBlock, signals: Signals) -> Flow:
+    """What every signal of the windows was, and what was expected of it: `link`, shape (signals, n), on the link scale."""
     rate = {
         name: 1.0 / (1.0 + exact_exp(-link[AT[name]])) for name in ("hit_rate", "error_rate", "eviction_rate")
     }

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.catalogue import CATALOGUE
+from auditor.detection.budget import CALIBRATED
 from auditor.detection.signals import AT
-from auditor.detection.tails.calibrated import inflated
+from auditor.detection.tails.calibrated import slowed
 from auditor.detection.tails.count import count_tails
+from auditor.detection.tails.elementary import exact_exp
+from auditor.detection.tested import Test
 
 if TYPE_CHECKING:
+    from auditor.detection.budget import Levels
     from auditor.detection.policy import Floor, Policy
     from auditor.detection.profile import Profile
-    from auditor.detection.scoring import Tested
     from auditor.detection.signature import Direction
+    from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats
 
 Mask = np.typing.NDArray[np.bool_]
 
-MINUTES_A_WEEK: Final = 10_080
-TESTS_A_WINDOW: Final = 2 * len(CATALOGUE)
 LEAST_OPERATIONS: Final = 10
 """Fewer operations than this are no evidence of a rate, whatever they show."""
 LEAST_SPAN_TIMED: Final = 100
-"""Operations in a quarter of an hour below which its latencies are a handful of draws from a heavy tail."""
+"""Operations of a span below which its high percentiles are a handful of draws from a heavy tail."""
+LEAST_SPAN_AVERAGED: Final = 30
+"""Operations of a span below which its average is."""
 LEAST_EXCESS: Final = 5
 """Misses, or errors, beyond what was expected, below which a rate is not worth waking anyone."""
 SETTLED_HOURS: Final = 24
-"""Hours of history before a rise of the cache's size is anything but the cache filling."""
+"""Hours of history before a rise of the cache's size is anything but the cache filling, and traffic anything but the time of day."""
 LEAK_RATIO: Final = 1.5
 TRAFFIC_FLOOR: Final = 0.5
 """Relative change of the traffic that is worth an info."""
 LEANING: Final = 0.5
 """Share of the least effect that the newest window must show for the quarter of an hour behind it to be news."""
+BOTH: Final[tuple[Direction, Direction]] = ("drop", "rise")
 LATENCIES: Final = ("avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms")
 
 INFO, WARNING, CRITICAL = 1, 2, 3
@@ -46,8 +51,9 @@ INFO, WARNING, CRITICAL = 1, 2, 3
 class Side:
     """One metric's findings in one direction; arrays of shape (n,).
 
-    `level` is 0 where there is none; `p` the one-sided p-value, `relative` and `absolute` the signed effect and `value`,
-    `expected` what it is the effect of: the window, or (`by_span`) the quarter of an hour where only that was improbable.
+    `level` is 0 where there is none; `p` the one-sided p-value as calibrated, `value` and `expected` what the effect is of: of the window
+    or the span whose test found it (`test`, by `Test`; a sequence shows its quarter of an hour). `improbable` is where a test
+    rejects on enough operations, however small the effect.
     """
 
     metric: str
@@ -56,12 +62,13 @@ class Side:
     p: Floats
     value: Floats
     expected: Floats
-    by_span: Mask
+    test: np.typing.NDArray[np.int8]
+    improbable: Mask
 
     @property
     def any(self) -> bool:
-        """Whether there is a finding at all."""
-        return bool(self.level.any())
+        """Whether there is anything to say at all."""
+        return bool(self.level.any() or self.improbable.any())
 
     def at(self, i: int) -> dict[str, Any]:
         """The finding of window i as plain JSON."""
@@ -78,171 +85,183 @@ class Side:
         }
 
 
-def alpha_of(policy: Policy) -> float:
-    """The probability that one test of one window may be wrong with, for the budget to hold.
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """How large an effect has to be: `least` of what was expected (or absolutely), on so many operations, with so much excess."""
 
-    The budget is split evenly over every test of every minute of a week (Bonferroni), the window's and the span's.
-    """
-    return policy.false_alarms_per_week / (MINUTES_A_WEEK * TESTS_A_WINDOW)
+    least: float
+    relative: bool = True
+    operations: float = 0.0
+    span_operations: float = 0.0
+    excess: float = 0.0
+
+    def size(self, sign: float, value: Floats, expected: Floats) -> Floats:
+        """The effect in this direction, in the measure of `least`."""
+        shift = sign * (value - expected)
+        return shift / np.maximum(expected, 1e-12) if self.relative else shift
+
+    def reached(self, sign: float, value: Floats, expected: Floats, weight: Floats, least: float) -> Mask:
+        """Where the effect is at least `least`, with enough excess."""
+        return (self.size(sign, value, expected) >= least) & self.excessive(sign, value, expected, weight)
+
+    def excessive(self, sign: float, value: Floats, expected: Floats, weight: Floats) -> Mask:
+        """Where enough events stand behind the effect."""
+        shift = sign * (value - expected)
+        return (shift > 0.0) & (shift * weight >= self.excess)
 
 
-def find(profile: Profile, tests: dict[str, Tested], policy: Policy) -> list[Side]:
+def find(profile: Profile, tests: dict[str, Tested], levels: Levels, policy: Policy) -> list[Side]:
     """Every metric's findings in every direction that has one."""
-    alpha = alpha_of(policy)
     sides: list[Side] = []
     for name, tested in tests.items():
+        if name not in CALIBRATED:
+            continue
+        of_metric = {test: levels.of(name, test) for test in Test}
+        judged = _Judged(name, tested, of_metric, levels.nominal)
         if name == "hit_rate":
-            sides += _hit_rate(profile, tested, policy.hit_rate, alpha)
+            sides += _hit_rate(judged, policy.hit_rate)
         elif name == "error_rate":
-            sides += _error_rate(profile, tested, policy.error_rate, alpha)
+            sides.append(_error_rate(judged, policy.error_rate))
         elif name == "eviction_rate":
-            sides.append(_eviction_rate(profile, tested, policy.eviction_rate, alpha))
+            sides.append(_eviction_rate(judged, policy.eviction_rate, profile))
         elif name == "throughput":
-            sides += _throughput(profile, tested, alpha)
+            sides += _throughput(judged, profile)
         elif name in LATENCIES:
-            sides += _latency(profile, name, tests, policy.response_time, alpha)
-        elif name == "cache_size":
-            sides += _cache_size(profile, tested, policy.cache_size, alpha)
+            sides += _latency(judged, tests, policy.response_time)
+        else:
+            sides += _cache_size(judged, policy.cache_size, profile)
     return [side for side in sides if side.any]
 
 
-def _side(
-    profile: Profile,
-    name: str,
-    tested: Tested,
-    direction: Direction,
-    alpha: float,
-    reach: tuple[Mask, Mask, Mask],
-) -> tuple[Mask, Side]:
-    """Where the window, or else its span, is improbable and reaches far enough.
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One metric's tests with their levels; `side` looks at them from one direction."""
 
-    `reach` says where the window does, where the span does, and where the window still leans far enough for its span
-    to count: what is over is not news.
-    """
-    low = direction == "drop"
-    inflation = float(profile.inflation[AT[name]])
-    p = inflated(tested.low if low else tested.high, inflation)
-    span_p = inflated(tested.span_low if low else tested.span_high, inflation)
-    with np.errstate(invalid="ignore"):
-        by_window = (p <= alpha) & reach[0]
-        by_span = (span_p <= alpha) & reach[1] & reach[2] & ~by_window
-    found = by_window | by_span
-    return found, Side(
-        name,
-        direction,
-        found.astype(np.int8),
-        np.where(by_span, span_p, p),
-        np.where(by_span, tested.span_value, tested.value),
-        np.where(by_span, tested.span_expected, tested.expected),
-        by_span,
-    )
+    name: str
+    tested: Tested
+    levels: dict[Test, float]
+    nominal: float
+
+    def side(self, direction: Direction, effect: _Effect) -> tuple[Mask, Mask, Side]:
+        """Where a test rejects with an effect, where a sequence rejects with too small a one, and the side without its levels.
+
+        The first test to reject, in the order of `Test`, tells value, expectation and p.
+        """
+        tested = self.tested
+        sign = -1.0 if direction == "drop" else 1.0
+        quarter = tested.spans[Test.QUARTER]
+        count = len(tested.value)
+        found, improbable = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
+        p, value, expected = np.full(count, np.nan), tested.value.copy(), tested.expected.copy()
+        which = np.zeros(count, dtype=np.int8)
+        slight = np.zeros(count, dtype=np.bool_)
+        for test in Test:
+            tail = self._tail(test, direction)
+            if tail is None or not (tail <= math.exp(-self.levels[test])).any():
+                continue
+            shown = tested if test is Test.WINDOW else tested.spans.get(test, quarter)
+            rejects = (tail <= math.exp(-self.levels[test])) & self._least(test, effect, shown.weight)
+            improbable |= rejects
+            if not rejects.any():
+                continue
+            with np.errstate(invalid="ignore"):
+                reaches = effect.reached(sign, shown.value, shown.expected, shown.weight, effect.least)
+                if test is not Test.WINDOW:
+                    reaches &= effect.size(sign, tested.value, tested.expected) >= LEANING * effect.least
+                if test is Test.SEQUENCE:
+                    few = tested.spans[Test.FEW]
+                    slight = rejects & effect.excessive(sign, shown.value, shown.expected, shown.weight)
+                    slight &= sign * (few.value - few.expected) > 0.0
+            first = ((rejects & reaches) | slight) & ~found
+            p[first] = slowed(tail[first], self.levels[test], self.nominal)
+            value[first], expected[first], which[first] = shown.value[first], shown.expected[first], test
+            found |= rejects & reaches
+        side = Side(self.name, direction, found.astype(np.int8), p, value, expected, which, improbable)
+        return found, slight & ~found, side
+
+    def _tail(self, test: Test, direction: Direction) -> Floats | None:
+        tested = self.tested
+        falls = direction == "drop"
+        if test is Test.SEQUENCE:
+            evidence = tested.fall if falls else tested.rise
+            return None if evidence is None else exact_exp(-evidence)
+        shown = tested if test is Test.WINDOW else tested.spans[test]
+        return shown.low if falls else shown.high
+
+    def _least(self, test: Test, effect: _Effect, weight: Floats) -> Mask:
+        return weight >= (effect.operations if test is Test.WINDOW else effect.span_operations)
 
 
-def _levelled(side: Side, found: Mask, warning: Mask, critical: Mask) -> Side:
+def _levelled(side: Side, found: Mask, warning: Mask, critical: Mask, *, settled: bool = True) -> Side:
+    if not (side.level.any() or side.improbable.any()):
+        return side
     level = np.where(found, np.where(critical, CRITICAL, np.where(warning, WARNING, INFO)), 0)
-    return replace(side, level=level.astype(np.int8))
+    return replace(side, level=level.astype(np.int8), improbable=side.improbable & settled)
 
 
 def _relative(value: Floats, expected: Floats) -> Floats:
     return (value - expected) / np.maximum(expected, 1e-12)
 
 
-def _hit_rate(profile: Profile, tested: Tested, floor: Floor, alpha: float) -> list[Side]:
+def _hit_rate(judged: _Judged, floor: Floor) -> list[Side]:
+    effect = _Effect(floor.warning, operations=LEAST_OPERATIONS, excess=LEAST_EXCESS)
     sides = []
-    directions: tuple[Direction, Direction] = ("drop", "rise")
-    for direction in directions:
-        sign = -1.0 if direction == "drop" else 1.0
+    for direction in BOTH:
+        found, slight, side = judged.side(direction, effect)
+        drops = direction == "drop"
         with np.errstate(invalid="ignore"):
-            shift = sign * (tested.value - tested.expected)
-            span_shift = sign * (tested.span_value - tested.span_expected)
-            window = (shift >= floor.warning * tested.expected) & (tested.weight >= LEAST_OPERATIONS)
-            window &= shift * tested.weight >= LEAST_EXCESS
-            span = span_shift >= floor.warning * tested.span_expected
-            span &= span_shift * tested.span_weight >= LEAST_EXCESS
-            leaning = shift >= LEANING * floor.warning * tested.expected
-        found, side = _side(profile, "hit_rate", tested, direction, alpha, (window, span, leaning))
-        drop = found & (direction == "drop")
-        with np.errstate(invalid="ignore"):
-            critical = drop & (_relative(side.value, side.expected) <= -floor.critical)
-        sides.append(_levelled(side, found, drop, critical))
+            critical = found & drops & (_relative(side.value, side.expected) <= -floor.critical)
+        sides.append(_levelled(side, found | slight, found & drops, critical))
     return sides
 
 
-def _error_rate(profile: Profile, tested: Tested, floor: Floor, alpha: float) -> list[Side]:
-    with np.errstate(invalid="ignore"):
-        shift = tested.value - tested.expected
-        span_shift = tested.span_value - tested.span_expected
-        window = (shift >= floor.warning) & (tested.weight >= LEAST_OPERATIONS)
-        window &= shift * tested.weight >= LEAST_EXCESS
-        span = (span_shift >= floor.warning) & (span_shift * tested.span_weight >= LEAST_EXCESS)
-        leaning = shift >= LEANING * floor.warning
-    found, side = _side(profile, "error_rate", tested, "rise", alpha, (window, span, leaning))
+def _error_rate(judged: _Judged, floor: Floor) -> Side:
+    effect = _Effect(floor.warning, relative=False, operations=LEAST_OPERATIONS, excess=LEAST_EXCESS)
+    found, slight, side = judged.side("rise", effect)
     with np.errstate(invalid="ignore"):
         critical = found & (side.value - side.expected >= floor.critical)
-    return [_levelled(side, found, found, critical)]
+    return _levelled(side, found | slight, found, critical)
 
 
-def _eviction_rate(profile: Profile, tested: Tested, floor: Floor, alpha: float) -> Side:
+def _eviction_rate(judged: _Judged, floor: Floor, profile: Profile) -> Side:
     """Evictions alone hurt nobody: what they cost shows in the hit rate, which leads; alone they are an info."""
-    with np.errstate(invalid="ignore"):
-        shift = tested.value - tested.expected
-        span_shift = tested.span_value - tested.span_expected
-        window = (shift >= floor.warning * tested.expected) & (tested.weight >= LEAST_OPERATIONS)
-        window &= shift * tested.weight >= LEAST_EXCESS
-        span = (span_shift >= floor.warning * tested.span_expected) & (
-            span_shift * tested.span_weight >= LEAST_EXCESS
-        )
-        leaning = shift >= LEANING * floor.warning * tested.expected
-    found, side = _side(profile, "eviction_rate", tested, "rise", alpha, (window, span, leaning))
-    settled = found & bool(profile.hours[AT["eviction_rate"]] >= SETTLED_HOURS)
+    effect = _Effect(floor.warning, operations=LEAST_OPERATIONS, excess=LEAST_EXCESS)
+    found, _, side = judged.side("rise", effect)
+    settled = bool(profile.hours[AT["eviction_rate"]] >= SETTLED_HOURS)
     never = np.zeros_like(found)
-    return _levelled(side, settled, never, never)
+    return _levelled(side, found & settled, never, never, settled=settled)
 
 
-def _throughput(profile: Profile, tested: Tested, alpha: float) -> list[Side]:
+def _throughput(judged: _Judged, profile: Profile) -> list[Side]:
     """Traffic is the users' business: a finding explains others and is an info by itself."""
     sides = []
-    directions: tuple[Direction, Direction] = ("drop", "rise")
-    for direction in directions:
-        sign = -1.0 if direction == "drop" else 1.0
-        with np.errstate(invalid="ignore"):
-            enough = np.fmax(tested.expected, tested.value) >= LEAST_OPERATIONS
-            effect = sign * _relative(tested.value, tested.expected)
-            window = (effect >= TRAFFIC_FLOOR) & enough
-            span = (sign * _relative(tested.span_value, tested.span_expected) >= TRAFFIC_FLOOR) & enough
-        found, side = _side(
-            profile, "throughput", tested, direction, alpha, (window, span, effect >= LEANING * TRAFFIC_FLOOR)
-        )
-        never = np.zeros_like(found)
-        sides.append(_levelled(side, found, never, never))
+    with np.errstate(invalid="ignore"):
+        enough = np.fmax(judged.tested.expected, judged.tested.value) >= LEAST_OPERATIONS
+    enough &= bool(profile.hours[AT["throughput"]] >= SETTLED_HOURS)
+    enough &= ~judged.tested.doubtful
+    never = np.zeros_like(enough)
+    for direction in BOTH:
+        found, _, side = judged.side(direction, _Effect(TRAFFIC_FLOOR))
+        side = replace(side, improbable=side.improbable & enough)
+        sides.append(_levelled(side, found & enough, never, never))
     return sides
 
 
-def _latency(profile: Profile, name: str, tests: dict[str, Tested], floor: Floor, alpha: float) -> list[Side]:
-    tested = tests[name]
+def _latency(judged: _Judged, tests: dict[str, Tested], floor: Floor) -> list[Side]:
+    average = judged.name == "avg_response_time_ms"
+    timed = LEAST_SPAN_AVERAGED if average else LEAST_SPAN_TIMED
+    effect = _Effect(floor.warning, operations=LEAST_OPERATIONS, span_operations=timed)
     sides = []
-    directions: tuple[Direction, Direction] = ("rise", "drop")
-    for direction in directions:
-        sign = 1.0 if direction == "rise" else -1.0
+    for direction in BOTH:
+        found, slight, side = judged.side(direction, effect)
+        rises = direction == "rise"
+        if not average and side.any:
+            count = len(found)
+            keep = ~_explained_by_mix(tests, count) if rises else _parts_are_faster(tests, count)
+            found, side = found & keep, replace(side, improbable=side.improbable & keep)
         with np.errstate(invalid="ignore"):
-            effect = sign * _relative(tested.value, tested.expected)
-            window = effect >= floor.warning
-            span = sign * _relative(tested.span_value, tested.span_expected) >= floor.warning
-            window &= tested.weight >= LEAST_OPERATIONS
-            span &= tested.span_weight >= LEAST_SPAN_TIMED
-        found, side = _side(
-            profile, name, tested, direction, alpha, (window, span, effect >= LEANING * floor.warning)
-        )
-        if name != "avg_response_time_ms":
-            found &= (
-                ~_explained_by_mix(tests, len(found))
-                if direction == "rise"
-                else _parts_are_faster(tests, len(found))
-            )
-        rise = found & (direction == "rise")
-        with np.errstate(invalid="ignore"):
-            critical = rise & (_relative(side.value, side.expected) >= floor.critical)
-        sides.append(_levelled(side, found, rise, critical))
+            critical = found & rises & (_relative(side.value, side.expected) >= floor.critical)
+        sides.append(_levelled(side, found | slight, found & rises, critical))
     return sides
 
 
@@ -252,10 +271,10 @@ def _explained_by_mix(tests: dict[str, Tested], count: int) -> Mask:
     if rate is None:
         return np.zeros(count, dtype=np.bool_)
     with np.errstate(invalid="ignore"):
-        explained = (rate.low <= 0.02) | (rate.span_low <= 0.02)
+        explained = (rate.low <= 0.02) | (rate.spans[Test.QUARTER].low <= 0.02)
         for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
             if part in tests:
-                explained &= ~((tests[part].high <= 0.001) | (tests[part].span_high <= 0.001))
+                explained &= ~((tests[part].high <= 0.001) | (tests[part].spans[Test.QUARTER].high <= 0.001))
     return explained
 
 
@@ -265,34 +284,28 @@ def _parts_are_faster(tests: dict[str, Tested], count: int) -> Mask:
     for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
         if part in tests:
             with np.errstate(invalid="ignore"):
-                faster |= (tests[part].low <= 0.001) | (tests[part].span_low <= 0.001)
+                faster |= (tests[part].low <= 0.001) | (tests[part].spans[Test.QUARTER].low <= 0.001)
     return faster
 
 
-def _cache_size(profile: Profile, tested: Tested, floor: Floor, alpha: float) -> list[Side]:
+def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
     """A fall is a flush or a cut; a rise is the cache filling, unless it goes far beyond all it has ever held."""
-    with np.errstate(invalid="ignore"):
-        effect = _relative(tested.value, tested.expected)
-        span_effect = _relative(tested.span_value, tested.span_expected)
-        fall = (-effect >= floor.warning, -span_effect >= floor.warning, -effect >= LEANING * floor.warning)
-        rise = (effect >= floor.warning, span_effect >= floor.warning, effect >= LEANING * floor.warning)
-    found, side = _side(profile, "cache_size", tested, "drop", alpha, fall)
+    found, _, side = judged.side("drop", _Effect(floor.warning))
     never = np.zeros_like(found)
     dropped = _levelled(side, found, found, never)
-    found, side = _side(profile, "cache_size", tested, "rise", alpha, rise)
-    found &= bool(profile.hours[AT["cache_size"]] >= SETTLED_HOURS)
+    found, _, side = judged.side("rise", _Effect(floor.warning))
+    settled = bool(profile.hours[AT["cache_size"]] >= SETTLED_HOURS)
     with np.errstate(invalid="ignore"):
-        leak = found & (tested.value >= LEAK_RATIO * np.exp(profile.highest[AT["cache_size"]]))
-    return [dropped, _levelled(side, found, leak, never)]
+        leak = found & (judged.tested.value >= LEAK_RATIO * np.exp(profile.highest[AT["cache_size"]]))
+    return [dropped, _levelled(side, found & settled, leak & settled, never, settled=settled)]
 
 
-def silence_probability(profile: Profile, expected: Floats, run: Floats) -> Floats:
+def silence_probability(profile: Profile, expected: Floats, drift: Floats, run: Floats) -> Floats:
     """The probability that nothing comes for `run` minutes in a row, each expecting `expected` operations.
 
-    Of the negative binomial with the throughput's drift shared by all the minutes and its spread averaging out.
+    Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
     """
-    at = AT["throughput"]
     minutes = np.maximum(run, 1.0)
-    size = 1.0 / np.expm1(profile.drift[at] + profile.spread[at] / minutes)
+    size = 1.0 / np.expm1(drift + profile.spread[AT["throughput"]] / minutes)
     low, _ = count_tails(np.zeros(len(run)), np.maximum(expected * minutes, 1e-9), size)
     return np.where(run > 0, low, 1.0)

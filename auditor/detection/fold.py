@@ -1,8 +1,9 @@
 """The one fold for live, replay and tuning: state and windows in, verdicts and the next state out.
 
-Pure: no clock, no I/O, no environment. Within an hour nothing that is learned changes, so an hour's windows are
-tested as one array; at the end of each hour the level moves, the hour is summarised, and what is normal may be learned anew. Those
-boundaries are of UTC hours and never of blocks, so that splitting the windows into blocks differently changes nothing, to the last bit.
+Pure: no clock, no I/O, no environment. What is learned moves at the end of each UTC hour: the level moves, the hour is summarised, and what is
+normal may be learned anew. Those boundaries are never of blocks, so that splitting the windows into blocks differently changes
+nothing, to the last bit. Hours up to the next relearning are tested as one array all the same, on the assumption that nothing in them has to be
+left out of learning; where something has, they are tested again up to the end of that hour.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from auditor.detection.baseline import relearn
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.evidence import observations_of
-from auditor.detection.findings import alpha_of
-from auditor.detection.hours import MINUTES, summarise_hour
-from auditor.detection.incidents import TRACKS
+from auditor.detection.findings import WARNING
+from auditor.detection.hours import MINUTES, Part, summarise_hours
+from auditor.detection.incidents import TRACKS, excludes
 from auditor.detection.judgement import (
     VERDICTS,
     Judgement,
@@ -28,9 +29,11 @@ from auditor.detection.judgement import (
     Verdict,
 )
 from auditor.detection.learning import learn
-from auditor.detection.reading import Reading, read
-from auditor.detection.signals import SIGNALS, signals_of
-from auditor.detection.state import Memory, joined
+from auditor.detection.reading import Before, Reading, read
+from auditor.detection.rolling import Rolled, hourly_peaks
+from auditor.detection.signals import SIGNALS, Signals, signals_of
+from auditor.detection.state import Memory, joined, no_peaks
+from auditor.detection.tested import LEAD
 from auditor.detection.tracking import track_findings
 from auditor.detection.validity import broken_identities
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from auditor.detection.policy import Policy
     from auditor.detection.windows import WindowBlock
 
+DAY_MINUTES: Final = 1440
 RELEARN_HOURLY_UNTIL_HOURS: Final = 24
 RELEARN_AT_UTC_HOUR: Final = 0
 _CODE: Final = {verdict: code for code, verdict in enumerate(VERDICTS)}
@@ -76,8 +80,7 @@ def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
     position = 0
     while position < len(block):
         until = position + work.chunk_length(block, position)
-        work.judge_chunk(block.slice(position, until))
-        position = until
+        position += work.judge_chunk(block.slice(position, until))
     return work.judgement(block)
 
 
@@ -88,13 +91,16 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     """
     memory = Memory.from_json(state, block.implementation_type)
     broken, _ = broken_identities(block)
-    reading = read(memory.profile, block, signals_of(block).masked(block.present & ~broken), 0, 0, policy)
+    profile = memory.profile
+    minutes = block.first_minute + np.arange(len(block))
+    outlook = None if profile is None else profile.outlook(minutes, block.first_minute)
+    signals = signals_of(block).masked(block.present & ~broken)
+    reading = read(profile, block, signals, outlook, 0, Before(0, {}), policy)
     found = np.zeros(len(block), dtype=np.bool_)
     for side in reading.sides:
         found |= side.level > 0
-    return Ledger(
-        block.first_minute, _verdicts(block, broken, found, memory.profile is not None), reading.scores
-    )
+    verdicts = _verdicts(block, broken, found, profile is not None)
+    return Ledger(block.first_minute, verdicts, reading.scores, reading.improbable)
 
 
 def _verdicts(
@@ -109,6 +115,18 @@ def _verdicts(
     return np.where(block.present, there, _CODE[Verdict.NO_DATA]).astype(np.int8)
 
 
+def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tuple[str, ...]]) -> int:
+    """Windows up to the end of the hour with the first window that learning may have to leave out; all where there is none."""
+    left_out = reading.silent.copy()
+    for side in reading.sides:
+        left_out |= side.level >= WARNING
+    left_out[list(reasons)] = True
+    if not left_out.any():
+        return len(chunk)
+    minute = chunk.first_minute + int(np.argmax(left_out))
+    return min(len(chunk), minute - minute % MINUTES + MINUTES - chunk.first_minute)
+
+
 class _Work:
     """One call of `judge` under way."""
 
@@ -116,32 +134,47 @@ class _Work:
         self.implementation_type = implementation_type
         self.memory = memory
         self.policy = policy
-        self.alpha = alpha_of(policy)
         self.verdicts: list[np.typing.NDArray[np.int8]] = []
         self.scores: list[dict[str, Scores]] = []
+        self.improbable: list[np.typing.NDArray[np.bool_]] = []
         self.observations: dict[str, Observation] = {}
         self.touched: set[str] = set()
         self.baseline: LearnedBaseline | None = None
         self.history_changed = False
 
     def chunk_length(self, block: WindowBlock, position: int) -> int:
-        """Windows up to the end of the UTC hour, or up to the one with which learning has enough."""
+        """Windows up to the next relearning; while something is left out of learning, up to the end of the UTC hour."""
         minute = block.first_minute + position
-        length = min(MINUTES - minute % MINUTES, len(block) - position)
-        missing = self.policy.learning_windows - self.memory.seen
-        if self.memory.profile is None and missing > 0:
-            ahead = block.slice(position, position + length)
-            broken, _ = broken_identities(ahead)
-            counted = np.cumsum(ahead.present & ~broken)
-            if counted[-1] >= missing:
-                length = int(np.searchsorted(counted, missing)) + 1
-        return length
+        left = len(block) - position
+        length = min(MINUTES - minute % MINUTES, left)
+        memory = self.memory
+        if memory.profile is None:
+            missing = self.policy.learning_windows - memory.seen
+            if missing > 0:
+                ahead = block.slice(position, position + length)
+                broken, _ = broken_identities(ahead)
+                counted = np.cumsum(ahead.present & ~broken)
+                if counted[-1] >= missing:
+                    length = int(np.searchsorted(counted, missing)) + 1
+            return length
+        if (
+            minute % MINUTES
+            or excludes(memory.tracks, minute)
+            or len(memory.history.parts) <= RELEARN_HOURLY_UNTIL_HOURS
+        ):
+            return length
+        return min((RELEARN_AT_UTC_HOUR * MINUTES - minute - 1) % DAY_MINUTES + 1, left)
 
-    def judge_chunk(self, chunk: WindowBlock) -> None:
+    def judge_chunk(self, chunk: WindowBlock) -> int:
+        """Judge windows, up to the end of the first hour in which something has to be left out of learning; how many those were."""
         memory = self.memory
         broken, reasons = broken_identities(chunk)
-        valid = chunk.present & ~broken
-        reading = self._read(chunk, broken)
+        rolled = Rolled.over(memory.profile, chunk)
+        reading = self._read(chunk, broken, rolled)
+        within = _first_left_out(chunk, reading, reasons)
+        if within < len(chunk):
+            return self.judge_chunk(chunk.slice(0, within))
+        memory.profile = rolled.profile
         tracked = track_findings(memory, chunk, reading, reasons, self.policy)
         for track, incident in tracked.finished:
             self._emit(track, incident)
@@ -149,14 +182,26 @@ class _Work:
         self.touched |= tracked.touched
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
         self.scores.append(reading.scores)
-        self._gather_peaks(reading, tracked.excluded | tracked.anomalous)
+        self.improbable.append(reading.improbable)
+        memory.sequences |= {
+            name: (float(tested.fall[-1]), float(tested.rise[-1]))
+            for name, tested in reading.tests.items()
+            if tested.fall is not None and tested.rise is not None
+        }
+        peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
         memory.remember(chunk, tracked.excluded | broken)
+        valid = chunk.present & ~broken
         memory.seen = min(memory.seen + int(valid.sum()), self.policy.learning_windows)
+        if len(rolled.parts):
+            memory.add_hours(chunk.first_minute // MINUTES, rolled.parts, peaks[: len(rolled.parts)])
+            self.history_changed = True
+        memory.peaks = peaks[len(rolled.parts)]
         end = chunk.last_minute + 1
         if end % MINUTES == 0:
             self._close_hour(end)
         elif memory.profile is None and memory.seen >= self.policy.learning_windows:
             self._learn(end, "first hour", provisional=True)
+        return len(chunk)
 
     def judgement(self, block: WindowBlock) -> Judgement:
         """Everything so far, with the open incidents as they stand."""
@@ -164,20 +209,22 @@ class _Work:
         for track in TRACKS:
             if track in self.touched and track in memory.tracks:
                 self._emit(track, memory.tracks[track])
-        empty = np.zeros(0, dtype=np.int8)
-        verdict = np.concatenate(self.verdicts) if self.verdicts else empty
+        verdict = np.concatenate([np.zeros(0, dtype=np.int8), *self.verdicts])
+        improbable = np.concatenate([np.zeros(0, dtype=np.bool_), *self.improbable])
+        names = self.scores[0] if self.scores else ()
+        scores = {name: Scores.joined([part[name] for part in self.scores]) for name in names}
         return Judgement(
             state=memory.as_json(),
-            ledger=Ledger(block.first_minute, verdict, _concatenated(self.scores)),
+            ledger=Ledger(block.first_minute, verdict, scores, improbable),
             observations=tuple(self.observations.values()),
             baseline=self.baseline,
             history_changed=self.history_changed,
         )
 
-    def _read(self, chunk: WindowBlock, broken: np.typing.NDArray[np.bool_]) -> Reading:
+    def _read(self, chunk: WindowBlock, broken: np.typing.NDArray[np.bool_], rolled: Rolled) -> Reading:
         memory = self.memory
         before = memory.recent
-        lead = 0 if before is None else min(14, len(before))
+        lead = 0 if before is None else min(LEAD, len(before))
         whole = chunk
         unusable = broken
         if before is not None and lead:
@@ -186,7 +233,12 @@ class _Work:
             earlier, _ = broken_identities(tail)
             unusable = np.concatenate([earlier, broken])
         signals = signals_of(whole).masked(whole.present & ~unusable)
-        return read(memory.profile, whole, signals, lead, memory.absent_run, self.policy)
+        before_it = Before(memory.absent_run, memory.sequences)
+        minutes = whole.first_minute + np.arange(len(whole))
+        hour_start = chunk.first_minute - chunk.first_minute % MINUTES
+        profile = memory.profile
+        outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.levels)
+        return read(profile, whole, signals, outlook, lead, before_it, self.policy)
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]
@@ -202,19 +254,12 @@ class _Work:
             return set()
         return {name for name, hours in zip(SIGNALS, profile.hours, strict=True) if hours > 0}
 
-    def _gather_peaks(self, reading: Reading, left_out: np.typing.NDArray[np.bool_]) -> None:
-        for name, tested in reading.tests.items():
-            smaller = np.where(left_out, np.nan, np.fmin(tested.low, tested.high))
-            if np.isfinite(smaller).any():
-                peak = float(-np.log(max(float(np.nanmin(smaller)), 1e-300)))
-                self.memory.peaks[name] = max(peak, self.memory.peaks.get(name, 0.0))
-
     def _close_hour(self, end: int) -> None:
         memory = self.memory
         hour = end // MINUTES - 1
         parts = self._hour_parts(end)
-        hours = len(memory.add_hour(hour, parts).parts)
-        memory.peaks = {}
+        hours = len(memory.add_hours(hour, parts[None], memory.peaks[None]).parts)
+        memory.peaks = no_peaks()
         self.history_changed = True
         if memory.seen < self.policy.learning_windows:
             return
@@ -223,7 +268,7 @@ class _Work:
         elif (end // MINUTES) % 24 == RELEARN_AT_UTC_HOUR:
             self._learn(end, "daily")
         else:
-            memory.profile = memory.profile.with_hour(hour, parts[:, 0])
+            memory.profile = memory.profile.with_hour(hour, parts[:, Part.LEVEL])
 
     def _hour_parts(self, end: int) -> np.typing.NDArray[np.float64]:
         memory = self.memory
@@ -232,14 +277,17 @@ class _Work:
         length = min((end - 1) % MINUTES + 1, len(recent))
         tail = recent.slice(len(recent) - length, len(recent))
         kept = ~memory.excluded[len(recent) - length :]
-        peaks = np.array([memory.peaks.get(name, np.nan) for name in SIGNALS])
-        return summarise_hour(signals_of(tail).masked(kept), peaks)
+        signals = signals_of(tail).masked(kept)
+        parts = summarise_hours(Signals(signals.value[:, None], signals.weight[:, None]))
+        return np.asarray(parts[0])
 
     def _learn(self, end: int, reason: str, *, provisional: bool = False) -> None:
         memory = self.memory
         history = memory.history
         if provisional:
-            history = history.with_hour((end - 1) // MINUTES, self._hour_parts(end))
+            history = history.with_hours(
+                (end - 1) // MINUTES, self._hour_parts(end)[None], memory.peaks[None]
+            )
         profile = learn(history, end)
         relearned = relearn(self.implementation_type, memory.agreed, profile, history, reason, self.policy)
         memory.profile = profile
@@ -247,17 +295,3 @@ class _Work:
         self.baseline = relearned.baseline
         for observation in relearned.observations:
             self.observations[observation.fingerprint] = observation
-
-
-def _concatenated(parts: list[dict[str, Scores]]) -> dict[str, Scores]:
-    if not parts:
-        return {}
-    return {
-        name: Scores(
-            *(
-                np.concatenate([getattr(part[name], field) for part in parts])
-                for field in ("value", "expected", "lower", "upper", "p_value")
-            )
-        )
-        for name in parts[0]
-    }

@@ -1,6 +1,7 @@
 """The history that relearning reads: one summary of each signal for each hour, the last four weeks of them.
 
-A summary is five numbers on the signal's link scale, so that four weeks of twelve signals fit in 160 kB.
+A summary is four numbers on the signal's link scale and how surprising each test has found the hour's windows, so that four weeks
+of twelve signals fit in 161 kB, 215 kB as JSON.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ import numpy as np
 
 from auditor.detection.signals import KINDS, SIGNALS, Kind, Signals
 from auditor.detection.tails.elementary import exact_exp, exact_log
+from auditor.detection.tested import Test
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
 HOURS_KEPT: Final = 28 * 24
 MINUTES: Final = 60
+LEAST_WINDOWS: Final = 10
+"""Windows of an hour below which it says nothing of a signal."""
 
+WILD: Final = 4.0
+"""Robust deviations beyond which a value says nothing of the centre."""
+TO_SIGMA: Final = 1.4826
 _P: Final = Kind.PROPORTION == KINDS
 _C: Final = Kind.COUNT == KINDS
 _G: Final = Kind.GAUGE == KINDS
@@ -38,8 +45,18 @@ class Part(IntEnum):
     """Mean trials, or operations behind a gauge, of a window."""
     COUNT = 3
     """Windows that said something."""
-    PEAK = 4
-    """The largest -ln p of a window in the hour; NaN where nothing was judged."""
+
+
+PEAK_STEP: Final = 0.125
+EVEN_PEAKS: Final = 128
+PEAK_RATIO: Final = 1.03
+"""Peaks are kept to an eighth up to 16 and from there to 3 %, up to 665: p = 1e-289, about where floating point ends."""
+UNKNOWN_PEAK: Final = 255
+_PEAKS: Final = np.append(
+    PEAK_STEP * np.arange(EVEN_PEAKS),
+    PEAK_STEP * EVEN_PEAKS * PEAK_RATIO ** np.arange(UNKNOWN_PEAK - EVEN_PEAKS),
+)
+_BETWEEN: Final = (_PEAKS[1:] + _PEAKS[:-1]) / 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,62 +68,85 @@ class History:
     first_hour
         Hours since 1970 of the first row.
     parts
-        float32 array of shape (hours, signals, 5); NaN where an hour says nothing of a signal.
+        float32 array of shape (hours, signals, 4), by `Part`; NaN where an hour says nothing of a signal.
+    peaks
+        uint8 array of shape (hours, signals, tests): the largest surprise of each test, by its rung on the scale of `PEAK_RATIO`; 255 where nothing was judged.
     """
 
     first_hour: int
     parts: np.typing.NDArray[np.float32]
+    peaks: np.typing.NDArray[np.uint8]
 
     @classmethod
     def empty(cls) -> History:
         """No hours at all."""
-        return cls(0, np.zeros((0, len(SIGNALS), len(Part)), dtype=np.float32))
+        return cls(
+            0,
+            np.zeros((0, len(SIGNALS), len(Part)), dtype=np.float32),
+            np.zeros((0, len(SIGNALS), len(Test)), dtype=np.uint8),
+        )
 
     @property
     def last_hour(self) -> int:
         """Hours since 1970 of the last row."""
         return self.first_hour + len(self.parts) - 1
 
-    def with_hour(self, hour: int, parts: Floats) -> History:
-        """The history with one more hour; hours left out between are rows that say nothing."""
-        row = parts.astype(np.float32)[None]
-        if not len(self.parts):
-            return History(hour, row)
+    def with_hours(self, hour: int, parts: Floats, peaks: Floats) -> History:
+        """The history with more hours, the first of them `hour`; hours left out between are rows that say nothing.
+
+        `parts` has shape (hours, signals, 4), `peaks` (hours, signals, tests) with NaN where nothing was judged.
+        """
+        rows, rungs = parts.astype(np.float32), _on_rungs(peaks)
         missing = hour - self.last_hour - 1
-        if missing >= HOURS_KEPT:
-            return History(hour, row)
-        gap = np.full((missing, *row.shape[1:]), np.nan, dtype=np.float32)
-        joined = np.concatenate([self.parts, gap, row])[-HOURS_KEPT:]
-        return History(hour - len(joined) + 1, joined)
+        if not len(self.parts) or missing >= HOURS_KEPT:
+            return History(hour, rows, rungs)
+        gap = np.full((missing, *rows.shape[1:]), np.nan, dtype=np.float32)
+        nothing = np.full((missing, *rungs.shape[1:]), UNKNOWN_PEAK, dtype=np.uint8)
+        joined = np.concatenate([self.parts, gap, rows])[-HOURS_KEPT:]
+        peaked = np.concatenate([self.peaks, nothing, rungs])[-HOURS_KEPT:]
+        return History(hour + len(rows) - len(joined), joined, peaked)
+
+    def surprises(self) -> Floats:
+        """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
+        return np.append(_PEAKS, np.nan)[self.peaks]
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
         return {
             "first_hour": self.first_hour,
             "parts": base64.b64encode(self.parts.astype("<f4").tobytes()).decode(),
+            "peaks": base64.b64encode(self.peaks.tobytes()).decode(),
         }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> History:
         """The history that `as_json` wrote."""
         flat = np.frombuffer(base64.b64decode(stored["parts"]), dtype="<f4")
-        return cls(int(stored["first_hour"]), flat.reshape(-1, len(SIGNALS), len(Part)).astype(np.float32))
+        peaks = np.frombuffer(base64.b64decode(stored["peaks"]), dtype=np.uint8)
+        return cls(
+            int(stored["first_hour"]),
+            flat.reshape(-1, len(SIGNALS), len(Part)).astype(np.float32),
+            peaks.reshape(-1, len(SIGNALS), len(Test)),
+        )
 
 
-def summarise_hour(signals: Signals, peaks: Floats) -> Floats:
-    """Summarise up to 60 windows of an hour.
+def _on_rungs(peaks: Floats) -> np.typing.NDArray[np.uint8]:
+    rungs = np.searchsorted(_BETWEEN, np.nan_to_num(peaks))
+    return np.where(np.isfinite(peaks), rungs, UNKNOWN_PEAK).astype(np.uint8)
+
+
+def summarise_hours(signals: Signals) -> Floats:
+    """Summarise the windows of each hour, up to 60.
 
     Parameters
     ----------
     signals
-        The hour's windows, those that must not be learned from already masked.
-    peaks
-        Shape (signals,): the largest -ln p of the hour's windows.
+        Arrays of shape (signals, hours, windows), those that must not be learned from already masked.
 
     Returns
     -------
     parts
-        Shape (signals, 5), by `Part`; NaN throughout for a signal with fewer than ten windows.
+        Shape (hours, signals, 4), by `Part`; NaN throughout for a signal with fewer than ten windows.
 
     Notes
     -----
@@ -114,61 +154,75 @@ def summarise_hour(signals: Signals, peaks: Floats) -> Floats:
     rho = p(1-p)omega^2 and its analogue for counts), every window's square clipped at 16 times its expectation. A
     straight line within the hour is taken out of counts first, so that the daily shape is not noise.
     """
-    parts = np.full((len(SIGNALS), len(Part)), np.nan)
     known = signals.weight > 0
-    count = known.sum(axis=1)
+    count = known.sum(axis=-1)
+    parts = np.full((*count.shape, len(Part)), np.nan)
     value = np.where(known, signals.value, 0.0)
-    total_weight = signals.weight.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         level_p, spread_p = _of_proportions(value[_P], signals.weight[_P])
         level_c, spread_c = _of_counts(value[_C], known[_C])
         level_g, spread_g = _of_gauges(signals.value[_G], known[_G])
-        parts[_P, Part.LEVEL], parts[_P, Part.SPREAD] = level_p, spread_p
-        parts[_C, Part.LEVEL], parts[_C, Part.SPREAD] = level_c, spread_c
-        parts[_G, Part.LEVEL], parts[_G, Part.SPREAD] = level_g, spread_g
-        parts[:, Part.WEIGHT] = total_weight / count
-    parts[:, Part.COUNT] = count
-    parts[:, Part.PEAK] = peaks
-    parts[count < 10] = np.nan
-    return parts
+        parts[_P, :, Part.LEVEL], parts[_P, :, Part.SPREAD] = level_p, spread_p
+        parts[_C, :, Part.LEVEL], parts[_C, :, Part.SPREAD] = level_c, spread_c
+        parts[_G, :, Part.LEVEL], parts[_G, :, Part.SPREAD] = level_g, spread_g
+        parts[..., Part.WEIGHT] = np.ascontiguousarray(signals.weight).sum(axis=-1) / count
+    parts[..., Part.COUNT] = count
+    parts[count < LEAST_WINDOWS] = np.nan
+    return np.ascontiguousarray(np.swapaxes(parts, 0, 1))
 
 
 def _of_proportions(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
-    pooled = (successes.sum(axis=1) + 0.5) / (trials.sum(axis=1) + 1.0)
-    p = pooled[:, None]
+    pooled = (successes.sum(axis=-1) + 0.5) / (trials.sum(axis=-1) + 1.0)
+    p = pooled[..., None]
     variance = trials * p * (1 - p)
     square = np.minimum((successes - trials * p) ** 2, 16.0 * variance * np.maximum(1.0, variance / 4.0))
-    information = (trials * np.maximum(trials - 1.0, 0.0)).sum(axis=1) * (pooled * (1 - pooled)) ** 2
-    spread = np.where(information > 0, (square - variance).sum(axis=1) / information, np.nan)
+    information = (trials * np.maximum(trials - 1.0, 0.0)).sum(axis=-1) * (pooled * (1 - pooled)) ** 2
+    spread = np.where(information > 0, (square - variance).sum(axis=-1) / information, np.nan)
     return exact_log(pooled) - exact_log(1 - pooled), spread
 
 
 def _of_counts(counts: Floats, known: np.typing.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    number = known.sum(axis=1)
-    mean = counts.sum(axis=1) / number
-    at = np.where(known, np.arange(counts.shape[1], dtype=np.float64), 0.0)
-    centred = np.where(known, at - (at.sum(axis=1) / number)[:, None], 0.0)
-    slope = (centred * counts).sum(axis=1) / (centred**2).sum(axis=1)
-    fitted = np.maximum(mean[:, None] + slope[:, None] * centred, 0.25 * mean[:, None])
+    number = known.sum(axis=-1)
+    mean = counts.sum(axis=-1) / number
+    at = np.where(known, np.arange(counts.shape[-1], dtype=np.float64), 0.0)
+    centred = np.where(known, at - (at.sum(axis=-1) / number)[..., None], 0.0)
+    slope = (centred * counts).sum(axis=-1) / (centred**2).sum(axis=-1)
+    fitted = np.maximum(mean[..., None] + slope[..., None] * centred, 0.25 * mean[..., None])
     square = np.minimum((counts - fitted) ** 2, 16.0 * fitted * np.maximum(1.0, fitted / 4.0))
-    excess = np.where(known, square - fitted, 0.0).sum(axis=1)
-    squares = np.where(known, fitted**2, 0.0).sum(axis=1)
+    excess = np.where(known, square - fitted, 0.0).sum(axis=-1)
+    squares = np.where(known, fitted**2, 0.0).sum(axis=-1)
     spread = np.where(squares > 0, excess / squares, np.nan)
     return exact_log(mean + 0.5 / MINUTES), spread
 
 
 def _of_gauges(logs: Floats, known: np.typing.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    level = np.full(len(logs), np.nan)
-    spread = np.full(len(logs), np.nan)
-    for i, (row, there) in enumerate(zip(logs, known, strict=True)):
-        values = row[there]
-        if len(values) < 2:
-            continue
-        level[i] = np.median(values)
-        deviation = np.abs(values - level[i])
-        bound = max(4.0 * 1.4826 * float(np.median(deviation)), 1e-4)
-        spread[i] = (np.minimum(deviation, bound) ** 2).sum() / (len(values) - 1)
-    return level, spread
+    number = known.sum(axis=-1)
+    level = median(np.where(known, logs, np.nan), axis=-1)
+    deviation = np.abs(logs - level[..., None])
+    bound = np.maximum(4.0 * 1.4826 * median(deviation, axis=-1), 1e-4)
+    square = np.where(known, np.minimum(deviation, bound[..., None]) ** 2, 0.0).sum(axis=-1)
+    enough = number >= 2
+    return np.where(enough, level, np.nan), np.where(enough, square / np.maximum(number - 1, 1), np.nan)
+
+
+def median(values: Floats, axis: int = 0) -> Floats:
+    """The median along an axis of what is known; NaN where nothing is."""
+    ordered = np.sort(values, axis=axis)
+    count = np.isfinite(values).sum(axis=axis, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=axis)
+    high = np.take_along_axis(ordered, np.minimum(count // 2, ordered.shape[axis] - 1), axis=axis)
+    return np.squeeze(np.where(count > 0, (low + high) / 2.0, np.nan), axis=axis)
+
+
+def robust_centre(values: Floats) -> Floats:
+    """The median along the first axis of what is within four robust deviations of the median of all.
+
+    Without the second look, a tenth of the values wild on one side would move it by a seventh of a deviation.
+    """
+    first = median(values)
+    away = np.abs(values - first)
+    bound = np.maximum(WILD * TO_SIGMA * median(away), 1e-9)
+    return median(np.where(away <= bound, values, np.nan))
 
 
 def counting_variance(level: Floats, weight: Floats) -> Floats:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,19 +41,48 @@ VERDICTS: Final = tuple(Verdict)
 """Verdicts by their code in `Ledger.verdict`."""
 
 
-@dataclass(frozen=True, slots=True)
+Interval = Callable[[], tuple["Floats", "Floats"]]
+
+
+@dataclass(frozen=True)
 class Scores:
     """One metric's columns of the ledger, each of shape (n,); NaN where the metric was not judged.
 
     `value`, `expected`, `lower` and `upper` are in the metric's unit (rates in percent); the interval holds
-    a normal window except with the probability that the budget allows; `p_value` is two-sided, 0..1.
+    a normal window except with the probability that the budget allows: the window's test rejects what lies outside.
+    `p_value` is two-sided, 0..1. The interval is worked out when it is first asked for, from `intervals`, one after the other.
     """
 
     value: Floats
     expected: Floats
-    lower: Floats
-    upper: Floats
     p_value: Floats
+    intervals: tuple[Interval, ...]
+
+    @cached_property
+    def _bounds(self) -> tuple[Floats, Floats]:
+        bounds = [interval() for interval in self.intervals]
+        if not bounds:
+            return np.full(len(self.value), np.nan), np.full(len(self.value), np.nan)
+        return np.concatenate([low for low, _ in bounds]), np.concatenate([high for _, high in bounds])
+
+    @property
+    def lower(self) -> Floats:
+        """Lower ends of the predictive intervals."""
+        return self._bounds[0]
+
+    @property
+    def upper(self) -> Floats:
+        """Upper ends of the predictive intervals."""
+        return self._bounds[1]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """The scores of consecutive runs of windows."""
+        value, expected, p_value = (
+            np.concatenate([getattr(part, field) for part in parts])
+            for field in ("value", "expected", "p_value")
+        )
+        return cls(value, expected, p_value, tuple(interval for part in parts for interval in part.intervals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +97,15 @@ class Ledger:
         int8 array of shape (n,): positions in `VERDICTS`.
     scores
         `Scores` for each metric of the catalogue.
+    improbable
+        Boolean array of shape (n,): minutes at which a test rejected, whether or not its effect mattered. The false-alarm
+        budget is the rate of these on a healthy cache; findings, and pages among them, are at most as many.
     """
 
     first_minute: int
     verdict: NDArray[np.int8]
     scores: Mapping[str, Scores]
+    improbable: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.verdict)

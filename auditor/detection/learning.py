@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.hours import MINUTES, History, Part, counting_variance
+from auditor.detection.budget import learn_tails
+from auditor.detection.hours import MINUTES, History, Part, counting_variance, median, robust_centre
 from auditor.detection.profile import HALF_LIVES, Profile, follow
+from auditor.detection.seasons import DAY, WEEK_DAYS, daily_shape, weekly_shape
 from auditor.detection.signals import SIGNALS
-from auditor.detection.tails.calibrated import inflation_from_block_maxima
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -18,8 +20,10 @@ PRIOR_WEIGHT: Final = 6.0
 """Hours that the prior dispersions count for."""
 SEASON_MARGIN: Final = 0.95
 """The daily shape is used where it leaves at most this share of the error without it, out of sample."""
-SEASON_HOURS: Final = 48
-SEASON_DAY_HOURS: Final = 18
+DAY_BEGINS_HOURS: Final = 4
+"""Hours of a day in which the local level has not yet learned what kind of day it is."""
+_WEEKLY: Final = 2
+"""The position of the shape with the week in it."""
 
 _UNTRIED: Final = 1e9
 """The score of a forecast that no hour has tested."""
@@ -33,8 +37,8 @@ _LEAST_DRIFT: Final = np.array([0.02, 0.1, 0.05, 0.03, 0.01, 0.01, 0.01, 0.02, 0
 def learn(history: History, minute: int) -> Profile:
     """Learn a profile from the hours before `minute` (the end of the last window seen, minutes since 1970).
 
-    For each signal, eight forecasts of the next hour are run over the history: four half-lives of the local level,
-    with and without the shape of the day, the shape of a day always taken from the other days. The one
+    For each signal, forecasts of the next hour are run over the history: four half-lives of the local level, with and
+    without the shape of the day, and with that of the week on top, the shapes taken from the other days and weeks. The one
     with the smallest clipped mean absolute error leads. Its squared errors, less what counting explains, give the drift,
     blended with a prior worth six hours. All estimates are medians or clipped means, so that a tenth of the
     hours being wild moves little.
@@ -44,87 +48,79 @@ def learn(history: History, minute: int) -> Profile:
     known = np.isfinite(level)
     hours = known.sum(axis=0).astype(np.float64)
     weight = np.where(hours > 0, median(parts[:, :, Part.WEIGHT]), 1.0)
-    season_rows, season = daily_shape(level, history.first_hour)
     spread = _spread(parts)
     noise = counting_variance(level, weight * parts[:, :, Part.COUNT]) + spread / parts[:, :, Part.COUNT]
-
-    best_score = np.full(len(SIGNALS), np.inf)
-    best_level = np.full(len(SIGNALS), np.nan)
-    best_half_life = np.full(len(SIGNALS), np.inf)
-    best_error = np.full(level.shape, np.nan)
-    with_season = np.zeros(len(SIGNALS), dtype=np.bool_)
-    rough = _rough_drift(level)
-    for seasonal in (False, True):
-        if seasonal and not season.any():
-            continue
-        seen = level - season_rows if seasonal else level
-        for half_life in _candidates(len(level)):
-            error, last = _forecast_errors(seen, half_life, rough)
-            if seasonal:
-                last = _forecast_errors(level - season[history_slots(history)], half_life, rough)[1]
-            score = _score(error) * (1.0 if not seasonal else 1.0 / SEASON_MARGIN)
-            better = score < best_score
-            best_score = np.where(better, score, best_score)
-            best_level = np.where(better, last, best_level)
-            best_half_life = np.where(better, half_life, best_half_life)
-            best_error = np.where(better, error, best_error)
-            with_season = np.where(better, seasonal, with_season)
-
+    forecast = _best_forecast(level, history.first_hour)
+    tails, multiplicity = learn_tails(history.surprises())
     return Profile(
         learned_minute=minute,
         period_start_minute=history.first_hour * MINUTES,
         windows=int(np.nan_to_num(np.nanmax(np.where(known, parts[:, :, Part.COUNT], 0.0), axis=1)).sum()),
-        level=np.where(hours > 0, best_level, np.nan),
-        half_life=best_half_life,
-        season=np.where(with_season[:, None], season.T, 0.0),
-        drift=_drift(best_error, noise),
+        level=np.where(hours > 0, forecast.level, np.nan),
+        level_before=np.where(hours > 0, forecast.level, np.nan),
+        half_life=forecast.half_life,
+        season=forecast.season,
+        week=forecast.week,
+        drift=_drift(forecast.error, noise),
         spread=spread,
         weight=weight,
         hours=hours,
-        inflation=_inflation(parts[:, :, Part.PEAK]),
+        tails=tails,
+        multiplicity=multiplicity,
         highest=np.where(hours > 0, np.max(np.where(known, level, -np.inf), axis=0), np.nan),
     )
 
 
-def history_slots(history: History) -> np.typing.NDArray[np.int64]:
-    """The UTC hour of the day of each row of a history."""
-    return (history.first_hour + np.arange(len(history.parts))) % 24
+@dataclass(frozen=True, slots=True)
+class _Forecast:
+    """What leads for each signal: arrays of shape (signals,), `error` (hours, signals), `season` (signals, 24), `week` (signals, 7)."""
+
+    level: Floats
+    half_life: Floats
+    error: Floats
+    season: Floats
+    week: Floats
 
 
-def daily_shape(level: Floats, first_hour: int) -> tuple[Floats, Floats]:
-    """The shape of the day out of sample for every row, shape (hours, signals), and of all days, shape (24, signals).
+def _best_forecast(level: Floats, first_hour: int) -> _Forecast:
+    day = daily_shape(level, first_hour)
+    week = weekly_shape(level - day.rows, first_hour)
+    slots = first_hour + np.arange(len(level))
+    none = np.zeros_like(level)
+    by_day, by_week = day.repeated[slots % DAY], week.repeated[slots // DAY % WEEK_DAYS]
+    shapes = [(none, none)]
+    if day.repeated.any():
+        shapes.append((day.rows, by_day))
+    if week.repeated.any():
+        shapes.append((day.rows + week.rows, by_day + by_week))
+    half_lives = _candidates(len(level))
+    errors, levels = _forecast_errors(level, shapes, half_lives, _rough_drift(level))
+    best_score = np.full(len(SIGNALS), np.inf)
+    leader = np.zeros(len(SIGNALS), dtype=np.intp)
+    for at in range(len(errors)):
+        shape = at // len(half_lives)
+        score = _score(errors[at]) * (1.0 if not shape else 1.0 / SEASON_MARGIN)
+        better = score < best_score
+        if shape == _WEEKLY:
+            # the week matters in the few hours in which a day of another kind begins, which its mean hardly shows
+            begins = (slots % DAY < DAY_BEGINS_HOURS)[:, None]
+            now = _score(np.where(begins, errors[at], np.nan))
+            so_far = _score(np.where(begins, _of_leader(errors, leader), np.nan))
+            better |= (now <= SEASON_MARGIN * so_far) & (score * SEASON_MARGIN**2 <= best_score)
+        best_score = np.where(better, score, best_score)
+        leader = np.where(better, at, leader)
+    shaped = leader // len(half_lives)
+    return _Forecast(
+        level=np.take_along_axis(levels, leader[None], axis=0)[0],
+        half_life=np.array(half_lives)[leader % len(half_lives)],
+        error=_of_leader(errors, leader),
+        season=np.where((shaped > 0)[:, None], day.repeated.T, 0.0),
+        week=np.where((shaped == _WEEKLY)[:, None], week.repeated.T, 0.0),
+    )
 
-    The shape is the median over days of an hour's level less its day's median, shrunk by days / (days + 1). Days with
-    fewer than 18 known hours are left out. Noughts where fewer than two days are whole.
-    """
-    hours, signals = level.shape
-    if hours < SEASON_HOURS:
-        return np.zeros_like(level), np.zeros((24, signals))
-    lead = first_hour % 24
-    days = -(-(lead + hours) // 24)
-    padded = np.full((days * 24, signals), np.nan)
-    padded[lead : lead + hours] = level
-    by_day = padded.reshape(days, 24, signals)
-    whole = np.isfinite(by_day).sum(axis=1) >= SEASON_DAY_HOURS
-    centred = np.where(whole[:, None, :], by_day - median(by_day, axis=1)[:, None, :], np.nan)
-    number = whole.sum(axis=0)
-    shape = np.nan_to_num(median(centred)) * (number / (number + 1.0))
-    rows = np.zeros((days, 24, signals))
-    for day in range(days):
-        others = number - whole[day]
-        rows[day] = np.nan_to_num(median(np.delete(centred, day, axis=0))) * (others / (others + 1.0))
-    enough = number >= 2
-    flat_rows = rows.reshape(days * 24, signals)[lead : lead + hours]
-    return np.where(enough, flat_rows, 0.0), np.where(enough, shape, 0.0)
 
-
-def median(values: Floats, axis: int = 0) -> Floats:
-    """The median along an axis of what is known; NaN where nothing is."""
-    ordered = np.sort(values, axis=axis)
-    count = np.isfinite(values).sum(axis=axis, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=axis)
-    high = np.take_along_axis(ordered, np.minimum(count // 2, ordered.shape[axis] - 1), axis=axis)
-    return np.squeeze(np.where(count > 0, (low + high) / 2.0, np.nan), axis=axis)
+def _of_leader(errors: Floats, leader: np.typing.NDArray[np.intp]) -> Floats:
+    return np.asarray(np.take_along_axis(errors, leader[None, None], axis=0)[0])
 
 
 def _rough_drift(level: Floats) -> Floats:
@@ -135,18 +131,30 @@ def _rough_drift(level: Floats) -> Floats:
     return rough
 
 
-def _forecast_errors(seen: Floats, half_life: float, drift: Floats) -> tuple[Floats, Floats]:
-    """Each hour's error against the level before it, and the level after the last."""
-    if not np.isfinite(half_life):
-        centre = median(seen)
-        count = np.maximum(np.isfinite(seen).sum(axis=0), 1)
-        return (seen - centre) * (1.0 + 1.0 / count), centre
-    level = np.full(seen.shape[1], np.nan)
-    error = np.full(seen.shape, np.nan)
-    for hour, row in enumerate(seen):
-        error[hour] = row - level
-        level = follow(level, row, np.asarray(half_life), drift)
-    return error, level
+def _forecast_errors(
+    level: Floats, shapes: list[tuple[Floats, Floats]], half_lives: tuple[float, ...], drift: Floats
+) -> tuple[Floats, Floats]:
+    """Each hour's error against the level before it, (forecasts, hours, signals), and the levels after the last, (forecasts, signals).
+
+    Each shape is a pair: out of sample, which gives the errors, and of all days, which gives the last level. The forecasts are
+    every half-life of the first shape, then of the second, and so on.
+    """
+    moving = np.array([half_life for half_life in half_lives if np.isfinite(half_life)])
+    seen = np.stack([level - rows for pair in shapes for rows in pair], axis=1)
+    now = np.full((seen.shape[1], len(moving), seen.shape[2]), np.nan)
+    found = np.full((len(level), *now.shape), np.nan)
+    for hour, row in enumerate(seen[:, :, None]):
+        found[hour] = row - now
+        now = follow(now, row, moving[:, None], drift)
+    errors, levels = list(np.moveaxis(found[:, ::2], 0, 2)), list(now[1::2])
+    if len(moving) < len(half_lives):
+        centre = robust_centre(seen)
+        count = np.maximum(np.isfinite(level).sum(axis=0), 1)
+        still = (seen - centre) * (1.0 + 1.0 / count)
+        for shape in range(len(shapes)):
+            errors[shape] = np.concatenate([errors[shape], still[None, :, 2 * shape]])
+            levels[shape] = np.concatenate([levels[shape], centre[None, 2 * shape + 1]])
+    return np.concatenate(errors), np.concatenate(levels)
 
 
 def _candidates(hours: int) -> tuple[float, ...]:
@@ -186,7 +194,3 @@ def _spread(parts: Floats) -> Floats:
     blended = (prior_weight * _PRIOR_SPREAD + pooled) / (prior_weight + trust.sum(axis=0))
     least: Floats = np.maximum(blended, 1e-6)
     return least
-
-
-def _inflation(peaks: Floats) -> Floats:
-    return np.array([inflation_from_block_maxima(column[np.isfinite(column)]) for column in peaks.T])

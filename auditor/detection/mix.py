@@ -15,7 +15,7 @@ from auditor.detection.signals import AT, LATENCY_OFFSET
 from auditor.detection.tails.elementary import exact_exp, exact_log
 
 if TYPE_CHECKING:
-    from auditor.detection.profile import Profile
+    from auditor.detection.profile import Outlook, Profile
     from auditor.detection.signals import Signals
     from auditor.detection.windows import Floats
 
@@ -49,7 +49,7 @@ def follow_ups(profile: Profile, signals: Signals, link: Floats) -> Floats:
     return np.where(known, np.clip(now - usual, -MOST_FOLLOW_UPS, MOST_FOLLOW_UPS), 0.0)
 
 
-def average_by_mix(profile: Profile, signals: Signals, link: Floats) -> Expected:
+def average_by_mix(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:
     """What the window's own mix of hits and misses should have cost.
 
     Where hits and misses are timed apart, the average of the window's gets is expected to be the mix of their normals;
@@ -57,11 +57,12 @@ def average_by_mix(profile: Profile, signals: Signals, link: Floats) -> Expected
     learned average is scaled by the share of misses where that is above normal, which takes out at least what the mix explains.
     """
     if profile.hours[AT["avg_hit_response_time_ms"]] and profile.hours[AT["avg_miss_response_time_ms"]]:
-        return _of_parts(profile, signals, link)
-    return _scaled(profile, signals, link)
+        return _of_parts(profile, signals, outlook)
+    return _scaled(profile, signals, outlook)
 
 
-def _of_parts(profile: Profile, signals: Signals, link: Floats) -> Expected:
+def _of_parts(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:
+    link = outlook.link
     hit_at, miss_at, rate_at = AT["avg_hit_response_time_ms"], AT["avg_miss_response_time_ms"], AT["hit_rate"]
     gets = signals.weight[rate_at]
     hits = np.nan_to_num(signals.value[rate_at])
@@ -72,7 +73,7 @@ def _of_parts(profile: Profile, signals: Signals, link: Floats) -> Expected:
     timed = np.where(hits > 0, hits * exact_exp(signals.value[hit_at]), 0.0)
     timed = timed + np.where(misses > 0, misses * exact_exp(signals.value[miss_at]), 0.0)
     by_hits, by_misses = of_hits / mixed, of_misses / mixed
-    drift = by_hits**2 * profile.drift[hit_at] + by_misses**2 * profile.drift[miss_at]
+    drift = by_hits**2 * outlook.drift[hit_at] + by_misses**2 * outlook.drift[miss_at]
     beyond = by_hits**2 * profile.spread_at(hit_at, hits) * (hits > 0)
     beyond = beyond + by_misses**2 * profile.spread_at(miss_at, misses) * (misses > 0)
     average = signals.value[AT["avg_response_time_ms"]]
@@ -82,12 +83,13 @@ def _of_parts(profile: Profile, signals: Signals, link: Floats) -> Expected:
     return Expected(centre, drift + beyond, drift, np.where(known, gets, 0.0))
 
 
-def _scaled(profile: Profile, signals: Signals, link: Floats) -> Expected:
+def _scaled(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:
+    link = outlook.link
     at, rate_at = AT["avg_response_time_ms"], AT["hit_rate"]
     weight = signals.weight[at]
     rated = signals.weight[rate_at] > 0
     misses = 1.0 - np.nan_to_num(signals.value[rate_at]) / np.maximum(signals.weight[rate_at], 1.0)
     usual = 1.0 / (1.0 + exact_exp(link[rate_at])) if profile.hours[rate_at] else np.ones(len(weight))
     excess = np.where(rated, np.maximum(misses / np.maximum(usual, 1e-9), 1.0), 1.0)
-    drift = np.full(len(weight), profile.drift[at])
+    drift = outlook.drift[at]
     return Expected(link[at] + exact_log(excess), drift + profile.spread_at(at, weight), drift, weight)

@@ -7,14 +7,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.signals import SIGNALS
+from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
+from auditor.detection.signals import AT, SIGNALS
+from auditor.detection.tested import Test
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
-PROFILE_VERSION: Final = 1
+PROFILE_VERSION: Final = 2
 HALF_LIVES: Final = (1.0, 4.0, 24.0, float("inf"))
 """Hours: how fast the local level may follow; the one that has predicted best is used."""
+BEND_SHARE: Final = 1 / 3
+"""Of the bend of the daily shape, what the line between two hours may be off by, as a standard deviation."""
+UNSEEN_WEEK: Final = 1.4
+"""On the log scale, how far traffic may be off before two weeks have been seen: a weekend may be at a quarter."""
+_PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is expected of n minutes, each array of shape (signals, n).
+
+    `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (n,), is how
+    far on the log scale the traffic may be off while the days of the week are not well known.
+    """
+
+    link: Floats
+    drift: Floats
+    doubt: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +51,14 @@ class Profile:
         How many windows it was learned from.
     level
         The local level now; moves at the end of each hour.
+    level_before
+        The local level of the hour before; that of now where it was learned since.
     half_life
         Hours in which the level forgets half; infinite where it does not move between relearnings.
     season
         Shape (signals, 24): the level by UTC hour, relative to the daily median; noughts where the season does not help.
+    week
+        Shape (signals, 7): the same by day of the week, counted from 1970-01-01, relative to the week.
     drift
         Variance of an hour's level about its forecast.
     spread
@@ -43,8 +67,10 @@ class Profile:
         Typical trials or operations behind a window.
     hours
         Hours that say something of the signal; 0 means that it is not known.
-    inflation
-        By how much the model's -ln p runs ahead of what this cache has shown, at least 1.
+    tails
+        Shape (signals, tests, 3): threshold, scale and shape of the tail of each test's hourly maxima; see `budget`.
+    multiplicity
+        How many independent tests the tests of an hour are worth.
     highest
         The largest hourly level seen.
     """
@@ -53,25 +79,66 @@ class Profile:
     period_start_minute: int
     windows: int
     level: Floats
+    level_before: Floats
     half_life: Floats
     season: Floats
+    week: Floats
     drift: Floats
     spread: Floats
     weight: Floats
     hours: Floats
-    inflation: Floats
+    tails: Floats
+    multiplicity: float
     highest: Floats
 
     def season_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         """The seasonal part at each minute, shape (signals, n): straight lines between the middles of hours."""
-        of_day = (minutes - 30) % 1440
-        slot = of_day // 60
-        share = (of_day % 60) / 60.0
-        return self.season[:, slot] * (1.0 - share) + self.season[:, (slot + 1) % 24] * share
+        of_week = (minutes - 30) % (60 * WEEK)
+        slot = of_week // 60
+        share = (of_week % 60) / 60.0
+        shape = self._shape()
+        return shape[:, slot] * (1.0 - share) + shape[:, (slot + 1) % WEEK] * share
 
-    def expected_link(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
-        """The expected link at each minute, shape (signals, n)."""
-        return self.level[:, None] + self.season_at(minutes)
+    def _shape(self) -> Floats:
+        return hours_of_week(self.season, self.week)
+
+    def drift_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
+        """The drift at each minute, shape (signals, n): more where the season bends, and lines between hours miss it.
+
+        Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season: a
+        third of what exceeds two deviations of the drift counts as a standard deviation.
+        """
+        shape = self._shape()
+        if not shape.any():
+            return np.repeat(self.drift[:, None], len(minutes), axis=1)
+        bend = np.abs(np.roll(shape, 1, axis=1) - 2.0 * shape + np.roll(shape, -1, axis=1))
+        bend = np.maximum(
+            np.maximum(bend, np.roll(bend, -1, axis=1)) - 2.0 * np.sqrt(self.drift)[:, None], 0.0
+        )
+        missed = (bend * BEND_SHARE) ** 2
+        return self.drift[:, None] + missed[:, (minutes - 30) % (60 * WEEK) // 60]
+
+    def outlook(
+        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Floats, ...] = ()
+    ) -> Outlook:
+        """What is expected of each minute.
+
+        Before `hour_start` it is by the level of the hour before, in the hour that begins there by the level of now, and in those after it
+        by the levels that are given.
+        """
+        levels = np.stack([self.level_before, self.level, *later], axis=1)
+        hour = np.clip((minutes - hour_start) // 60, -1, len(later)) + 1
+        return Outlook(
+            levels[:, hour] + self.season_at(minutes), self.drift_at(minutes), self._doubt_at(minutes)
+        )
+
+    def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
+        weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)
+        if weeks < LEAST_WEEKS:
+            return np.full(len(minutes), UNSEEN_WEEK)
+        # the shape of the week is shrunk by weeks / (weeks + 1): half as much again as this is missing from it
+        week: Floats = np.abs(self.week[AT["throughput"], minutes // (60 * DAY) % WEEK_DAYS])
+        return 1.5 * week / weeks
 
     def spread_at(self, at: int, weight: Floats) -> Floats:
         """A gauge's within-hour variance at a given number of operations, shape as `weight`.
@@ -85,8 +152,9 @@ class Profile:
 
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
-        season = self.season[:, hour % 24]
-        return replace(self, level=follow(self.level, level - season, self.half_life, self.drift))
+        season = self._shape()[:, hour % WEEK]
+        moved = follow(self.level, level - season, self.half_life, self.drift)
+        return replace(self, level=moved, level_before=self.level)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -94,19 +162,20 @@ class Profile:
         for i, name in enumerate(SIGNALS):
             if not self.hours[i]:
                 continue
-            signals[name] = {
-                field: float(getattr(self, field)[i])
-                for field in ("level", "drift", "spread", "weight", "hours", "inflation", "highest")
-            }
+            signals[name] = {field: float(getattr(self, field)[i]) for field in _PER_SIGNAL}
             half_life = float(self.half_life[i])
             signals[name]["half_life"] = half_life if np.isfinite(half_life) else None
             season = self.season[i]
             signals[name]["season"] = season.tolist() if season.any() else None
+            week = self.week[i]
+            signals[name]["week"] = week.tolist() if week.any() else None
+            signals[name]["tails"] = self.tails[i].tolist()
         return {
             "version": PROFILE_VERSION,
             "learned_minute": self.learned_minute,
             "period_start_minute": self.period_start_minute,
             "windows": self.windows,
+            "multiplicity": self.multiplicity,
             "signals": signals,
         }
 
@@ -116,15 +185,16 @@ class Profile:
         count = len(SIGNALS)
         arrays = {
             "level": np.full(count, np.nan),
+            "level_before": np.full(count, np.nan),
             "half_life": np.full(count, np.inf),
             "drift": np.ones(count),
             "spread": np.ones(count),
             "weight": np.ones(count),
             "hours": np.zeros(count),
-            "inflation": np.ones(count),
             "highest": np.full(count, np.nan),
         }
-        season = np.zeros((count, 24))
+        season, week = np.zeros((count, DAY)), np.zeros((count, WEEK_DAYS))
+        tails = np.ones((count, len(Test), 3))
         for i, name in enumerate(SIGNALS):
             signal = stored["signals"].get(name)
             if signal is None:
@@ -132,13 +202,19 @@ class Profile:
             for field, array in arrays.items():
                 if signal[field] is not None:
                     array[i] = signal[field]
+            tails[i] = signal["tails"]
             if signal["season"] is not None:
                 season[i] = signal["season"]
+            if signal["week"] is not None:
+                week[i] = signal["week"]
         return cls(
             stored["learned_minute"],
             stored["period_start_minute"],
             stored["windows"],
             season=season,
+            week=week,
+            tails=tails,
+            multiplicity=stored["multiplicity"],
             **arrays,
         )
 

@@ -1,308 +1,325 @@
-"""Each window, and each quarter of an hour, against what the profile predicts for it."""
+"""Each window, and the spans that end with it, against what the profile predicts for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from auditor.detection.mix import average_by_mix, follow_ups
+from auditor.detection.sequential import evidence
 from auditor.detection.signals import AT, LATENCY_OFFSET, Signals
-from auditor.detection.tails.count import count_interval, count_tails
+from auditor.detection.tails.count import count_tails
 from auditor.detection.tails.elementary import exact_exp
-from auditor.detection.tails.gauge import gauge_interval, gauge_tails
-from auditor.detection.tails.proportion import proportion_interval, proportion_tails
+from auditor.detection.tails.gauge import gauge_tails
+from auditor.detection.tails.proportion import proportion_tails
+from auditor.detection.tested import LEAST_KNOWN, SPANS, WIDTH, Spanned, Test, Tested
 
 if TYPE_CHECKING:
-    from auditor.detection.profile import Profile
+    from collections.abc import Callable, Mapping
+
+    from auditor.detection.profile import Outlook, Profile
     from auditor.detection.windows import Floats
 
-SPAN: Final = 15
-"""Windows in the aggregate that is tested beside each single window."""
-SPAN_LEAST: Final = 8
-"""Windows of a span that must say something."""
+Mask = np.typing.NDArray[np.bool_]
+Tails = tuple["Floats", "Floats"]
 
 LEAST_VARIANCE: Final = 1e-8
 """On the log scale: no gauge is known to better than a hundredth of a percent."""
+NEAR: Final = 1.5
+"""Deviations within which a span is not looked at more closely."""
 
 PROPORTIONS: Final = ("hit_rate", "error_rate", "eviction_rate")
-PLAIN_GAUGES: Final = (
+GAUGES: Final = (
     "avg_hit_response_time_ms",
     "avg_miss_response_time_ms",
     "p95_response_time_ms",
     "p99_response_time_ms",
     "cache_size",
+    "avg_response_time_ms",
 )
+MOST_DEGREES: Final = 8.0
+"""How many operations behind a window make its latency more nearly normal: single ones are heavy-tailed, and so are short means of them."""
+SEQUENCES: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
+"""Metrics in which a small change that lasts is looked for."""
+
+_P_AT: Final = np.array([AT[name] for name in PROPORTIONS])
+_G_AT: Final = np.array([AT[name] for name in GAUGES])
+_OFFSET: Final = np.array([[1.0 if name == "cache_size" else LATENCY_OFFSET] for name in GAUGES])
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """One metric's windows tested; every array has shape (n,), NaN where there is no evidence.
+class Sequences:
+    """Where the sequential tests stand: log e-values of a fall and of a rise by metric, and how far each may grow."""
 
-    Parameters
-    ----------
-    value, expected
-        In the metric's own scale: rates 0..1, counts, milliseconds, entries.
-    low, high
-        One-sided p-values of the window: of something as low, and as high.
-    span_low, span_high
-        The same of the quarter of an hour that ends with the window.
-    span_value, span_expected
-        What that quarter of an hour came to, on the same scale as `value`.
-    weight, span_weight
-        Operations behind the value, and behind the span's.
-    centre, scale
-        Location and scale of the predictive distribution on the link scale.
-    variance, span_variance
-        The part of it that is not counting, of a window and of its span.
-    span_windows
-        Windows of the span that said something.
-    """
-
-    value: Floats
-    expected: Floats
-    low: Floats
-    high: Floats
-    span_low: Floats
-    span_high: Floats
-    span_value: Floats
-    span_expected: Floats
-    weight: Floats
-    span_weight: Floats
-    centre: Floats
-    scale: Floats
-    variance: Floats
-    span_variance: Floats
-    span_windows: Floats
+    started: Mapping[str, tuple[float, float]]
+    most: Mapping[str, float]
 
 
 def score(
-    profile: Profile, signals: Signals, minutes: np.typing.NDArray[np.int64], lead: int
+    profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
 ) -> dict[str, Tested]:
     """Test windows `lead`.. of `signals`; those before them only complete the spans.
 
     Parameters
     ----------
     profile
-        What is normal; its level is that of the hour the windows lie in.
+        What is normal.
     signals
-        At least the windows to be tested, with up to 14 before them, masked where they say nothing.
-    minutes
-        Shape (lead + n,): the windows' minutes since 1970.
+        The windows to be tested with up to 14 before them, masked where they say nothing.
+    outlook
+        What was expected of each window; arrays of shape (signals, lead + n).
     lead
         How many windows come before those to be tested.
+    sequences
+        Where the sequential tests stood before the first window to be tested.
 
     Returns
     -------
     tests
         `Tested` of shape (n,) for each signal with a learned normal and a test.
     """
-    link = profile.expected_link(minutes)
-    tests: dict[str, Tested] = {}
-    for name in PROPORTIONS:
-        if profile.hours[AT[name]]:
-            tests[name] = _proportion(profile, signals, link, AT[name], lead)
+    tests = _proportions(profile, signals, outlook, lead, sequences)
     if profile.hours[AT["throughput"]]:
-        tests["throughput"] = _count(
-            profile, signals, link + follow_ups(profile, signals, link), AT["throughput"], lead
-        )
-    for name in PLAIN_GAUGES:
-        if profile.hours[AT[name]]:
-            at = AT[name]
-            variance = profile.drift[at] + profile.spread_at(at, signals.weight[at])
-            offset = 1.0 if name == "cache_size" else LATENCY_OFFSET
-            tests[name] = _gauge(
-                signals.value[at], link[at], variance, profile.drift[at], signals.weight[at], offset, lead
-            )
-    average = _average(profile, signals, link, lead)
-    if average is not None:
-        tests["avg_response_time_ms"] = average
-    return tests
+        tests["throughput"] = _count(profile, signals, outlook, AT["throughput"], lead)
+    return tests | _gauges(profile, signals, outlook, lead, sequences)
 
 
-def sliding(values: Floats, lead: int, width: int = SPAN) -> Floats:
-    """Sums over the last `width` windows, for windows `lead`.., added in one fixed order so that no split shows.
+def sliding(values: Floats, lead: int, width: int) -> Floats:
+    """Sums over the last `width` windows along the last axis, for windows `lead`.., added in one fixed order so that no split shows.
 
     Windows before the first given count as nothing.
     """
-    padded = np.concatenate([np.zeros(width - 1), values])
-    count = len(values)
-    total = np.zeros(count)
-    for back in range(width):
-        total = total + padded[width - 1 - back : width - 1 - back + count]
-    return total[lead:]
+    count = values.shape[-1]
+    padded = np.concatenate([np.zeros((*values.shape[:-1], width - 1)), values], axis=-1)
+    total = padded[..., width - 1 + lead :].copy()
+    for back in range(1, width):
+        total += padded[..., width - 1 + lead - back : width - 1 + count - back]
+    return total
 
 
-def _proportion(profile: Profile, signals: Signals, link: Floats, at: int, lead: int) -> Tested:
-    known = signals.weight[at] > 0
-    successes = np.where(known, signals.value[at], 0.0)
-    trials = signals.weight[at]
-    p = 1.0 / (1.0 + exact_exp(-link[at]))
-    drift, spread = profile.drift[at], profile.spread[at]
-    k, n, mean = successes[lead:], trials[lead:], p[lead:]
-    low, high = proportion_tails(k, n, mean, _concentration(mean, drift + spread))
-    span_n = sliding(trials, lead)
-    span_k = sliding(successes, lead)
-    said = sliding(known.astype(np.float64), lead)
-    span_mean = np.where(span_n > 0, sliding(trials * p, lead) / np.maximum(span_n, 1e-300), mean)
-    span_variance = drift + spread / np.maximum(said, 1.0)
-    span_low, span_high = proportion_tails(
-        span_k, span_n, span_mean, _concentration(span_mean, span_variance)
-    )
-    there = known[lead:]
-    enough = there & (said >= SPAN_LEAST)
-    return Tested(
-        value=np.where(there, k / np.maximum(n, 1.0), np.nan),
-        expected=np.where(there, mean, np.nan),
-        low=np.where(there, low, np.nan),
-        high=np.where(there, high, np.nan),
-        span_low=np.where(enough, span_low, np.nan),
-        span_high=np.where(enough, span_high, np.nan),
-        span_value=np.where(enough, span_k / np.maximum(span_n, 1.0), np.nan),
-        span_expected=np.where(enough, span_mean, np.nan),
-        weight=n,
-        span_weight=span_n,
-        centre=link[at][lead:],
-        scale=np.sqrt(drift + spread + 1.0 / np.maximum(n * mean * (1.0 - mean), 1e-300)),
-        variance=np.full(len(n), drift + spread),
-        span_variance=span_variance,
-        span_windows=said,
-    )
+def _near(z: Floats, window_z: Floats, enough: Mask) -> Mask:
+    """Where a span is worth an exact tail: far out, and the newest window on the same side."""
+    return enough & (np.abs(z) > NEAR) & (z * window_z > 0.0)
 
 
-def _concentration(mean: Floats, variance: Floats | float) -> Floats:
+def _only(where: Mask, enough: Mask, tails: Callable[..., Tails], arguments: tuple[Floats, ...]) -> Tails:
+    """Both tails where asked for, 1 elsewhere, NaN where too little is known."""
+    low = np.where(enough, 1.0, np.nan)
+    high = low.copy()
+    if where.any():
+        low[where], high[where] = tails(*(argument[where] for argument in arguments))
+    return low, high
+
+
+def degrees_of(name: str, weight: Floats, test: Test) -> Floats:
+    """Degrees of freedom of a gauge's predictive distribution, shape as `weight`, the operations behind the newest window.
+
+    The cache's size is no mean of operations, and tame.
+    """
+    behind = np.full_like(weight, MOST_DEGREES) if name == "cache_size" else np.minimum(weight, MOST_DEGREES)
+    return 3.0 + WIDTH[test] + behind
+
+
+def concentration_of(mean: Floats, variance: Floats | float) -> Floats:
     """Beta concentration whose variance is that of a logit-scale `variance` about `mean`, by the delta method."""
     return np.maximum(1.0 / (mean * (1.0 - mean) * variance) - 1.0, 1.0)
 
 
-def _count(profile: Profile, signals: Signals, link: Floats, at: int, lead: int) -> Tested:
-    known = signals.weight[at] > 0
-    counts = np.where(known, signals.value[at], 0.0)
-    mean_all = exact_exp(link[at])
-    drift, spread = profile.drift[at], profile.spread[at]
-    mean = mean_all[lead:]
-    size = 1.0 / np.expm1(drift + spread)
-    low, high = count_tails(counts[lead:], mean, np.full(len(mean), size))
-    said = sliding(known.astype(np.float64), lead)
-    span_mean = np.maximum(sliding(np.where(known, mean_all, 0.0), lead), 1e-9)
-    span_count = sliding(counts, lead)
-    span_size = 1.0 / np.expm1(drift + spread / np.maximum(said, 1.0))
-    span_low, span_high = count_tails(span_count, span_mean, span_size)
-    there = known[lead:]
-    enough = there & (said >= SPAN_LEAST)
-    return Tested(
-        value=np.where(there, counts[lead:], np.nan),
+def _proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
+    variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
+    return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
+
+
+def _proportions(
+    profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
+) -> dict[str, Tested]:
+    link, trials = outlook.link, signals.weight[_P_AT]
+    known = trials > 0
+    successes = np.where(known, signals.value[_P_AT], 0.0)
+    p = 1.0 / (1.0 + exact_exp(-link[_P_AT]))
+    drift, spread = outlook.drift[_P_AT][:, lead:], profile.spread[_P_AT][:, None]
+    k, n, mean, there = (part[:, lead:] for part in (successes, trials, p, known))
+    concentration = concentration_of(mean, drift + spread)
+    low, high = (
+        part.reshape(k.shape)
+        for part in proportion_tails(*(np.ravel(part) for part in (k, n, mean, concentration)))
+    )
+    z = _proportion_z(k, n, mean, concentration)
+    gathered = np.stack([trials, successes, known, trials * p])
+    spans = {}
+    for test in SPANS:
+        span_n, span_k, said, expected = sliding(gathered, lead, WIDTH[test])
+        span_mean = np.where(span_n > 0, expected / np.maximum(span_n, 1e-300), mean)
+        variance = drift + spread / np.maximum(said, 1.0)
+        c = concentration_of(span_mean, variance)
+        enough = there & (said >= LEAST_KNOWN[test])
+        near = _near(_proportion_z(span_k, span_n, span_mean, c), z, enough)
+        one = (span_k, span_n, span_mean, c)
+        span_low, span_high = _only(near, enough, proportion_tails, one)
+        spans[test] = Spanned(
+            span_low,
+            span_high,
+            np.where(enough, span_k / np.maximum(span_n, 1.0), np.nan),
+            np.where(enough, span_mean, np.nan),
+            span_n,
+            variance,
+            said,
+        )
+    whole = Tested(
+        value=np.where(there, k / np.maximum(n, 1.0), np.nan),
         expected=np.where(there, mean, np.nan),
         low=np.where(there, low, np.nan),
         high=np.where(there, high, np.nan),
-        span_low=np.where(enough, span_low, np.nan),
-        span_high=np.where(enough, span_high, np.nan),
-        span_value=np.where(enough, span_count / np.maximum(said, 1.0), np.nan),
-        span_expected=np.where(enough, span_mean / np.maximum(said, 1.0), np.nan),
-        weight=np.where(there, counts[lead:], 0.0),
-        span_weight=span_count,
-        centre=link[at][lead:],
-        scale=np.sqrt(drift + spread + 1.0 / np.maximum(mean, 1e-9)),
-        variance=np.full(len(mean), drift + spread),
-        span_variance=drift + spread / np.maximum(said, 1.0),
-        span_windows=said,
+        weight=n,
+        centre=link[_P_AT][:, lead:],
+        variance=drift + spread,
+        spans=spans,
+    )
+    return _apart(profile, whole, PROPORTIONS, np.where(there, z, np.nan), sequences)
+
+
+def _apart(
+    profile: Profile, whole: Tested, names: tuple[str, ...], z: Floats, sequences: Sequences
+) -> dict[str, Tested]:
+    """The rows of arrays of shape (signals, n), one `Tested` each, with its sequential tests."""
+    tests = {}
+    for row, name in enumerate(names):
+        if not profile.hours[AT[name]]:
+            continue
+        spans = {
+            test: Spanned(
+                s.low[row],
+                s.high[row],
+                s.value[row],
+                s.expected[row],
+                s.weight[row],
+                s.variance[row],
+                s.windows[row],
+            )
+            for test, s in whole.spans.items()
+        }
+        tested = Tested(
+            whole.value[row],
+            whole.expected[row],
+            whole.low[row],
+            whole.high[row],
+            whole.weight[row],
+            whole.centre[row],
+            whole.variance[row],
+            spans,
+        )
+        if name in SEQUENCES:
+            fall, rise = sequences.started.get(name, (0.0, 0.0))
+            most = sequences.most[name]
+            tested = replace(tested, fall=evidence(-z[row], fall, most), rise=evidence(z[row], rise, most))
+        tests[name] = tested
+    return tests
+
+
+def _count(profile: Profile, signals: Signals, outlook: Outlook, at: int, lead: int) -> Tested:
+    known = signals.weight[at] > 0
+    counts = np.where(known, signals.value[at], 0.0)
+    link = outlook.link[at] + follow_ups(profile, signals, outlook.link)
+    mean_all = exact_exp(link)
+    drift, spread = outlook.drift[at][lead:], profile.spread[at]
+    count, mean, there = counts[lead:], mean_all[lead:], known[lead:]
+    doubt = outlook.doubt[lead:]
+    size = 1.0 / np.expm1(drift + spread)
+    low, high = count_tails(count, mean, size)
+    z = (count - mean) / np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
+    gathered = np.stack([known, np.where(known, mean_all, 0.0), counts])
+    spans = {}
+    for test in SPANS:
+        said, expected, span_count = sliding(gathered, lead, WIDTH[test])
+        span_mean = np.maximum(expected, 1e-9)
+        windows = np.maximum(said, 1.0)
+        variance = drift + spread / windows
+        span_size = 1.0 / np.expm1(variance)
+        enough = there & (said >= LEAST_KNOWN[test])
+        deviation = np.sqrt(span_mean + span_mean * span_mean / span_size)
+        near = _near((span_count - span_mean) / deviation, z, enough)
+        one = (span_count, span_mean, span_size)
+        span_low, span_high = _only(near, enough, count_tails, one)
+        spans[test] = Spanned(
+            span_low,
+            span_high,
+            np.where(enough, span_count / windows, np.nan),
+            np.where(enough, span_mean / windows, np.nan),
+            span_count,
+            variance,
+            said,
+        )
+    return Tested(
+        value=np.where(there, count, np.nan),
+        expected=np.where(there, mean, np.nan),
+        low=np.where(there, low, np.nan),
+        high=np.where(there, high, np.nan),
+        weight=np.where(there, count, 0.0),
+        centre=link[lead:],
+        variance=drift + spread,
+        spans=spans,
+        doubt=np.where(doubt > 0.0, doubt + 4.0 * np.sqrt(6.0 / np.maximum(mean, 1.0) + drift + spread), 0.0),
     )
 
 
-def _gauge(
-    logs: Floats,
-    centre: Floats,
-    variance: Floats,
-    drift: Floats | float,
-    weight: Floats,
-    offset: float,
-    lead: int,
-) -> Tested:
+def _gauges(
+    profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
+) -> dict[str, Tested]:
+    logs, weight, centre = signals.value[_G_AT], signals.weight[_G_AT].copy(), outlook.link[_G_AT].copy()
+    drift = outlook.drift[_G_AT].copy()
+    variance = drift + np.stack([profile.spread_at(AT[name], weight[row]) for row, name in enumerate(GAUGES)])
+    if profile.hours[AT["avg_response_time_ms"]]:
+        mixed = average_by_mix(profile, signals, outlook)
+        centre[-1], variance[-1], drift[-1], weight[-1] = (
+            mixed.centre,
+            mixed.variance,
+            mixed.drift,
+            mixed.weight,
+        )
     known = weight > 0
     variance = np.maximum(variance, LEAST_VARIANCE)
-    location, scale = centre[lead:], np.sqrt(variance[lead:])
-    degrees = 4.0 + np.minimum(weight[lead:], 1e6)
-    x = np.where(known[lead:], logs[lead:], location)
-    low, high = gauge_tails(x, location, scale, degrees)
-    said = sliding(known.astype(np.float64), lead)
-    number = np.maximum(said, 1.0)
-    away = sliding(np.where(known, logs - centre, 0.0), lead) / number
-    beyond = sliding(np.where(known, variance - drift, 0.0), lead) / (number * number)
-    shared = drift if isinstance(drift, float) or np.ndim(drift) == 0 else drift[lead:]
-    span_scale = np.sqrt(np.maximum(shared + beyond, LEAST_VARIANCE))
-    span_low, span_high = gauge_tails(
-        away, np.zeros(len(away)), span_scale, 4.0 + 14.0 + np.minimum(weight[lead:], 1e6)
+    location, scale, there = centre[:, lead:], np.sqrt(variance[:, lead:]), known[:, lead:]
+    degrees = {
+        test: np.stack([degrees_of(name, weight[row, lead:], test) for row, name in enumerate(GAUGES)])
+        for test in (Test.WINDOW, *SPANS)
+    }
+    x = np.where(there, logs[:, lead:], location)
+    low, high = gauge_tails(x, location, scale, degrees[Test.WINDOW])
+    z = (x - location) / scale
+    gathered = np.stack(
+        [known, np.where(known, logs - centre, 0.0), np.where(known, variance - drift, 0.0), weight]
     )
-    there = known[lead:]
-    enough = there & (said >= SPAN_LEAST)
-    expected = exact_exp(location) - offset
-    return Tested(
-        value=np.where(there, exact_exp(x) - offset, np.nan),
+    expected = exact_exp(location) - _OFFSET
+    spans = {}
+    for test in SPANS:
+        said, away, beyond, span_weight = sliding(gathered, lead, WIDTH[test])
+        number = np.maximum(said, 1.0)
+        away = away / number
+        span_variance = np.maximum(drift[:, lead:] + beyond / (number * number), LEAST_VARIANCE)
+        enough = there & (said >= LEAST_KNOWN[test])
+        span_scale = np.sqrt(span_variance)
+        near = _near(away / span_scale, z, enough)
+        one = (away, np.zeros_like(away), span_scale, degrees[test])
+        span_low, span_high = _only(near, enough, gauge_tails, one)
+        spans[test] = Spanned(
+            span_low,
+            span_high,
+            np.where(enough, exact_exp(location + away) - _OFFSET, np.nan),
+            np.where(enough, expected, np.nan),
+            span_weight,
+            span_variance,
+            said,
+        )
+    whole = Tested(
+        value=np.where(there, exact_exp(x) - _OFFSET, np.nan),
         expected=np.where(there, expected, np.nan),
         low=np.where(there, low, np.nan),
         high=np.where(there, high, np.nan),
-        span_low=np.where(enough, span_low, np.nan),
-        span_high=np.where(enough, span_high, np.nan),
-        span_value=np.where(enough, exact_exp(location + away) - offset, np.nan),
-        span_expected=np.where(enough, expected, np.nan),
-        weight=np.where(there, weight[lead:], 0.0),
-        span_weight=sliding(weight, lead),
+        weight=np.where(there, weight[:, lead:], 0.0),
         centre=location,
-        scale=scale,
-        variance=variance[lead:],
-        span_variance=shared + beyond,
-        span_windows=said,
+        variance=variance[:, lead:],
+        spans=spans,
     )
-
-
-def _average(profile: Profile, signals: Signals, link: Floats, lead: int) -> Tested | None:
-    at = AT["avg_response_time_ms"]
-    if not profile.hours[at]:
-        return None
-    expected = average_by_mix(profile, signals, link)
-    return _gauge(
-        signals.value[at],
-        expected.centre,
-        expected.variance,
-        expected.drift,
-        expected.weight,
-        LATENCY_OFFSET,
-        lead,
-    )
-
-
-def interval(tested: Tested, name: str, alpha: float) -> tuple[Floats, Floats]:
-    """The predictive interval at level `alpha` of each window, on the scale of `Tested.value`; NaN where not tested."""
-    there = np.isfinite(tested.value)
-    mean = np.where(there, tested.expected, 0.5)
-    lower, upper = _interval(name, alpha, mean, tested.weight, tested.variance, tested.centre, tested.weight)
-    return np.where(there, lower, np.nan), np.where(there, upper, np.nan)
-
-
-def span_interval(tested: Tested, name: str, alpha: float, i: int) -> tuple[float, float]:
-    """The predictive interval of the quarter of an hour that ends with window i, on the scale of `Tested.value`."""
-    one = slice(i, i + 1)
-    number = np.maximum(tested.span_windows[one], 1.0) if name == "throughput" else np.ones(1)
-    lower, upper = _interval(
-        name,
-        alpha,
-        tested.span_expected[one] * number,
-        tested.span_weight[one],
-        tested.span_variance[one],
-        tested.centre[one],
-        tested.weight[one] + 14.0,
-    )
-    return float((lower / number)[0]), float((upper / number)[0])
-
-
-def _interval(
-    name: str, alpha: float, mean: Floats, weight: Floats, variance: Floats, centre: Floats, behind: Floats
-) -> tuple[Floats, Floats]:
-    if name in PROPORTIONS:
-        return proportion_interval(weight, mean, _concentration(mean, variance), alpha)
-    if name == "throughput":
-        return count_interval(mean, 1.0 / np.expm1(variance), alpha)
-    offset = 1.0 if name == "cache_size" else LATENCY_OFFSET
-    low, high = gauge_interval(centre, np.sqrt(variance), 4.0 + np.minimum(behind, 1e6), alpha)
-    return np.maximum(exact_exp(low) - offset, 0.0), exact_exp(high) - offset
+    return _apart(profile, whole, GAUGES, np.where(there, z, np.nan), sequences)

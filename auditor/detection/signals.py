@@ -86,7 +86,10 @@ def signals_of(block: WindowBlock) -> Signals:
     misses = gets - hits
     evictions = column["evictions"]
     sets = column["sets"]
-    eviction_trials = np.where(sets > 0, np.fmax(sets, evictions), np.fmax(total, evictions))
+    # a minute without misses sets nothing, and so has nothing to evict for; one with misses and no sets does not report its sets
+    idle = (misses == 0) & (evictions == 0)
+    of_operations = np.where(idle, 0.0, np.fmax(total, evictions))
+    eviction_trials = np.where(sets > 0, np.fmax(sets, evictions), of_operations)
     proportions = (
         (hits, gets),
         (column["errors"], np.fmax(total, column["errors"])),

@@ -11,15 +11,22 @@ import numpy as np
 
 from auditor.detection.hours import MINUTES, History
 from auditor.detection.profile import Profile
+from auditor.detection.signals import SIGNALS
+from auditor.detection.tested import LEAD, Test
 from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
     from auditor.detection.judgement import State
     from auditor.detection.windows import Floats
 
-STATE_VERSION: Final = 1
-KEPT: Final = MINUTES + 14
+STATE_VERSION: Final = 2
+KEPT: Final = MINUTES + LEAD
 """Windows remembered as they came: the hour that is being gathered, and what completes a span."""
+
+
+def no_peaks() -> Floats:
+    """What the peaks of an hour are before its first window."""
+    return np.full((len(SIGNALS), len(Test)), np.nan)
 
 
 @dataclass(slots=True)
@@ -33,7 +40,9 @@ class Memory:
     excluded
         Of shape (len(recent),): windows that must not be learned from.
     peaks
-        Shape (signals,): the largest -ln p so far in the hour that is being gathered; NaN where none.
+        Shape (signals, tests): the largest surprise so far in the hour that is being gathered; NaN where none.
+    sequences
+        Log e-values of a fall and of a rise, by metric: where the sequential tests stand.
     seen
         Valid windows with data so far, counted up to the number that learning needs.
     absent_run
@@ -41,7 +50,10 @@ class Memory:
     profile
         What is normal; None while learning.
     stored_history
-        The hours that relearning reads, as JSON: they are looked at once an hour, and most calls end before that.
+        The hours that relearning reads, as JSON: they are looked at once an hour, and most calls end before that. None while
+        `gathered` holds them.
+    gathered
+        The hours as arrays, once they have been looked at.
     tracks
         The current incident of each track, as JSON; see `incidents`.
     agreed
@@ -50,24 +62,30 @@ class Memory:
 
     recent: WindowBlock | None = None
     excluded: np.typing.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    peaks: dict[str, float] = field(default_factory=dict)
+    peaks: Floats = field(default_factory=no_peaks)
+    sequences: dict[str, tuple[float, float]] = field(default_factory=dict)
     seen: int = 0
     absent_run: int = 0
     profile: Profile | None = None
-    stored_history: dict[str, Any] = field(default_factory=History.empty().as_json)
+    stored_history: dict[str, Any] | None = None
+    gathered: History | None = None
     tracks: dict[str, Any] = field(default_factory=dict)
     agreed: dict[str, Any] | None = None
 
     @property
     def history(self) -> History:
         """The hours that relearning reads."""
-        return History.from_json(self.stored_history)
+        if self.gathered is None:
+            self.gathered = (
+                History.empty() if self.stored_history is None else History.from_json(self.stored_history)
+            )
+        return self.gathered
 
-    def add_hour(self, hour: int, parts: Floats) -> History:
-        """Append an hour's summary; the history with it."""
-        history = self.history.with_hour(hour, parts)
-        self.stored_history = history.as_json()
-        return history
+    def add_hours(self, hour: int, parts: Floats, peaks: Floats) -> History:
+        """Append the summaries of hours, the first of them `hour`; the history with them."""
+        self.gathered = self.history.with_hours(hour, parts, peaks)
+        self.stored_history = None
+        return self.gathered
 
     def remember(self, block: WindowBlock, excluded: np.typing.NDArray[np.bool_]) -> None:
         """Append windows and forget those that are no longer needed."""
@@ -81,14 +99,15 @@ class Memory:
             "hot": {
                 "recent": None if self.recent is None else _block_as_json(self.recent),
                 "excluded": base64.b64encode(np.packbits(self.excluded).tobytes()).decode(),
-                "peaks": self.peaks,
+                "peaks": base64.b64encode(self.peaks.astype("<f8").tobytes()).decode(),
+                "sequences": {name: list(both) for name, both in self.sequences.items()},
                 "seen": self.seen,
                 "absent_run": self.absent_run,
                 "profile": None if self.profile is None else self.profile.as_json(),
                 "tracks": self.tracks,
                 "agreed": self.agreed,
             },
-            "history": self.stored_history,
+            "history": self.history.as_json() if self.stored_history is None else self.stored_history,
         }
 
     @classmethod
@@ -112,7 +131,8 @@ class Memory:
         return cls(
             recent=recent,
             excluded=bits[: 0 if recent is None else len(recent)].astype(np.bool_),
-            peaks=dict(hot["peaks"]),
+            peaks=np.frombuffer(base64.b64decode(hot["peaks"]), dtype="<f8").reshape(no_peaks().shape).copy(),
+            sequences={name: (fall, rise) for name, (fall, rise) in hot["sequences"].items()},
             seen=hot["seen"],
             absent_run=hot["absent_run"],
             profile=None if hot["profile"] is None else Profile.from_json(hot["profile"]),

@@ -41,10 +41,11 @@ SILENCE_CRITICAL_MINUTES: Final = 5
 
 @dataclass(slots=True)
 class Tracked:
-    """What a chunk did to the incidents; `excluded` and `anomalous` have shape (n,)."""
+    """What a chunk did to the incidents; `excluded`, `anomalous` and `opening` (of an incident of the cache) have shape (n,)."""
 
     excluded: np.typing.NDArray[np.bool_]
     anomalous: np.typing.NDArray[np.bool_]
+    opening: np.typing.NDArray[np.bool_]
     touched: set[str] = field(default_factory=set)
     finished: list[tuple[str, Incident]] = field(default_factory=list)
 
@@ -60,7 +61,7 @@ def track_findings(
     anomalous = np.zeros(count, dtype=np.bool_)
     for side in reading.sides:
         anomalous |= side.level > 0
-    tracked = Tracked(np.zeros(count, dtype=np.bool_), anomalous)
+    tracked = Tracked(np.zeros(count, dtype=np.bool_), anomalous, np.zeros(count, dtype=np.bool_))
     speaking = anomalous | reading.silent
     for position in reasons:
         speaking[position] = True
@@ -118,6 +119,7 @@ class _Steps:
             incident = opened(minute)
             tracks[track] = incident
             if track != COLLECTOR:
+                self.tracked.opening[i] = True
                 self._look_back(incident, i, found)
         extend(incident, minute, found, self.reading.alpha)
         if track == COLLECTOR:

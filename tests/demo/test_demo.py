@@ -164,7 +164,7 @@ async def test_in_plain_lines_the_acts_the_finding_and_the_advice_are_told(
         "the last hour passes fast",
         "the fault: the backend takes three times as long",
         "CRITICAL  answers:",
-        "Found in the first affected window, as backend_slow (the right cause).",
+        ", as backend_slow (the right cause).",
         "1,500 windows audited (each window once); no other warning or critical.",
         leading["title"],
         leading["recommendation"],

@@ -23,7 +23,7 @@ def _eventful(plan: Course) -> None:
     plan.miss_ms[900:915] = 1600
     plan.errors[1100:1104] = 0.4
     plan.size[1300:1310] = 200
-    plan.traffic[1500:1520] *= 4
+    plan.traffic[1500:1520] *= 40
     plan.hit_rate[1700:1720] = 0.97
 
 

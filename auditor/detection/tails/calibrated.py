@@ -1,16 +1,17 @@
-"""Tails as this cache has shown them: the model's -ln p, slowed down by what its own quiet history has reached.
+"""Tails as this cache has shown them: how often an hour's largest surprise has gone how far.
 
-Model p-values are too good to be true in the far tail of real data. If they were right, -ln p of a quiet window would be
-exponential with mean 1 (or smaller, for discrete data), and the largest of a block of B of them would lie below x with
-probability (1 - exp(-x))^B, which is exp(-B exp(-x)) for large x. Where the history's block maxima lie above that, -ln p runs
-too fast by their ratio. That is the exponential case (shape 0) of the generalised Pareto tail above a high threshold
-(Pickands, 1975; Balkema and de Haan, 1974), as calibrated for streams by Siffer et al. (2017, KDD); taking the
-maxima of whole blocks is its declustering: ten strange minutes in a row count once.
+Model p-values are too good to be true in the far tail of real data, and neighbouring windows are not independent: ten strange
+minutes in a row are one alarm. So what is calibrated is the largest -ln p of an hour, a block maximum, which is its own
+declustering. Above a high threshold block maxima follow a generalised Pareto distribution (Pickands, 1975, Annals of
+Statistics 3:119; Balkema and de Haan, 1974, Annals of Probability 2:792), as used for streams by Siffer et al. (2017, KDD). Its
+scale and shape come from the first two L-moments of the excesses (Hosking and Wallis, 1987, Technometrics 29:339, section 3),
+shrunk towards the exponential tail that the model promises, the more so the fewer the hours.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,60 +21,138 @@ from auditor.detection.tails.elementary import exact_exp, exact_log
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
-BLOCK: Final = 60
-"""Windows in a block: an hour."""
-LEAST_BLOCKS: Final = 24
-PRIOR_BLOCKS: Final = 24.0
-"""Blocks that the belief in the model counts for."""
-QUANTILE: Final = 0.9
-"""High enough to look into the tail, low enough that a tenth of the blocks being incidents decides nothing."""
+EXCEEDING: Final = 0.2
+"""Share of the hours that lie above a tail's threshold."""
+PRIOR_HOURS: Final = 24.0
+"""Hours that the model's own threshold counts for."""
+PRIOR_EXCESSES: Final = 8.0
+"""Excesses that the prior scale counts for."""
+PRIOR_SHAPE_EXCESSES: Final = 80.0
+"""Excesses that the exponential shape counts for."""
+MOST_SHAPE: Final = 0.5
+MOST_SURPRISE: Final = 600.0
+"""No level is above it: p = 1e-260, beyond which tails and their intervals run out of floating point."""
+_EXPONENTIAL: Final = 1e-3
+"""Shapes below this are taken as the exponential case."""
 
 
-def inflated(p: Floats, inflation: float | np.floating) -> Floats:
-    """P ** (1 / inflation), shape as given: -ln p is divided by the inflation, which is at least 1.
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """P(an hour's largest surprise > s) = 0.2 (1 + shape (s - threshold) / scale)^(-1 / shape) for s above the threshold.
 
-    0 stays 0, 1 stays 1, NaN stays NaN. Elementwise to the last bit.
-
-    Raises
-    ------
-    ValueError
-        If the inflation is below 1 or not finite: a history never makes the model's tails thinner.
+    A shape of nought is the exponential case; it is never below nought (bounded) nor above one half.
     """
-    if not 1.0 <= inflation < math.inf:
-        raise ValueError(f"an inflation of tails is at least 1 and finite, not {inflation}")
-    if inflation == 1.0:
-        return p
-    return exact_exp(exact_log(p) / inflation)
+
+    threshold: float
+    scale: float
+    shape: float
+
+    def rarity(self, surprise: Floats) -> Floats:
+        """-ln P(an hour's largest surprise > s), shape as given; below the threshold by the exponential case, at least 0."""
+        away = (surprise - self.threshold) / self.scale
+        if self.shape >= _EXPONENTIAL:
+            beyond = exact_log(1.0 + self.shape * np.maximum(away, 0.0)) / self.shape
+            away = np.where(away > 0.0, beyond, away)
+        return np.maximum(away - math.log(EXCEEDING), 0.0)
 
 
-def inflation_from_block_maxima(maxima: Floats, block: int = BLOCK) -> float:
-    """By how much -ln p runs ahead, at least 1.
+def tail_levels(tails: Floats, probability: float) -> Floats:
+    """The surprise that an hour exceeds with a probability, taken at most 0.2.
+
+    `tails` has threshold, scale and shape on its last axis, shape (..., 3); the result has shape (...).
+    """
+    threshold, scale, shape = tails[..., 0], tails[..., 1], tails[..., 2]
+    odds = math.log(EXCEEDING / min(probability, EXCEEDING))
+    bent = shape >= _EXPONENTIAL
+    beyond = (exact_exp(shape * odds) - 1.0) / np.where(bent, shape, 1.0)
+    return np.minimum(threshold + scale * np.where(bent, beyond, odds), MOST_SURPRISE)
+
+
+def model_threshold(tests: float) -> float:
+    """The threshold of a tail where the model is right: what the largest of so many independent -ln p exceeds with 0.2."""
+    return -math.log(-math.expm1(math.log1p(-EXCEEDING) / tests))
+
+
+def tail_from_block_maxima(maxima: Floats, threshold: float, scale: float) -> Tail:
+    """Fit the tail of an hour's largest surprise.
 
     Parameters
     ----------
     maxima
-        Shape (blocks,): the largest -ln p of each quiet block, where p is the smaller of a window's two tails (so that by right it
-        runs ln 2 ahead). What is not finite is left out.
-    block
-        Windows in a block, above 0.
+        Shape (hours,): the largest surprise (-ln p, or a log e-value) of each hour. What is not finite is left out.
+    threshold, scale
+        What they are believed to be before any hour has shown it; for the threshold see `model_threshold`, a model that is right
+        has scale 1.
 
     Returns
     -------
-    inflation
-        The 0.9 quantile of the maxima over what it would be if the model were right, shrunk to 1 as if a day of blocks
-        had shown exactly that. 1 where there are fewer than 24 blocks.
+    tail
+        Its threshold is the 0.8 quantile of the maxima, blended with the model's as if that were a day of hours. The scale is
+        blended with the prior (eight excesses' worth), the shape with nought (eighty).
 
     Notes
     -----
-    Never below 1, so on data that the model fits it is biased upwards: by about 1 % (measured at 24 to 720
-    blocks). What a block's windows share makes them fewer than they seem, and the estimate then too small, never
-    too large. A tenth of the blocks may hold anything without moving it beyond the range of the others.
+    Discrete data have fewer excesses than 0.2 of the hours; the tail then promises too much, never too little. Consecutive
+    hours that exceed together count apart, which promises too much as well.
     """
-    known = maxima[np.isfinite(maxima)]
-    if len(known) < LEAST_BLOCKS:
-        return 1.0
-    right = -math.log(-math.expm1(math.log(QUANTILE) / block)) + math.log(2.0)
-    # the quantile from below: the largest tenth can be as large as it likes
-    seen = float(np.quantile(known, QUANTILE, method="lower")) / right
-    weight = len(known) / (len(known) + PRIOR_BLOCKS)
-    return max(1.0, 1.0 + weight * (seen - 1.0))
+    known = np.sort(maxima[np.isfinite(maxima)])
+    count = len(known)
+    if not count:
+        return Tail(threshold, scale, 0.0)
+    seen = float(np.quantile(known, 1.0 - EXCEEDING, method="higher"))
+    excess = known[known > seen] - seen
+    mean, shape = _moments(excess) if len(excess) else (scale, 0.0)
+    trust = count / (count + PRIOR_HOURS)
+    in_scale = len(excess) / (len(excess) + PRIOR_EXCESSES)
+    blended_shape = min(max(shape, 0.0), MOST_SHAPE) * len(excess) / (len(excess) + PRIOR_SHAPE_EXCESSES)
+    blended_mean = in_scale * mean + (1.0 - in_scale) * scale
+    return Tail(
+        trust * seen + (1.0 - trust) * threshold,
+        max(blended_mean * (1.0 - blended_shape), 0.1),
+        blended_shape,
+    )
+
+
+def _moments(excess: Floats) -> tuple[float, float]:
+    """The mean and the shape by L-moments, of excesses in rising order; a shape of nought where there are too few."""
+    count = len(excess)
+    mean = float(excess.mean())
+    if count < 5:
+        return mean, 0.0
+    half_gini = float((np.arange(count) * excess).sum() / (count * (count - 1))) * 2.0 - mean
+    return mean, 2.0 - mean / half_gini if half_gini > 0.0 else 0.0
+
+
+def multiplicity_of(rarest: Floats, prior: float) -> float:
+    """How many independent tests the tests of an hour are worth, at least 1.
+
+    Parameters
+    ----------
+    rarest
+        Shape (hours,): the largest rarity of any test in each hour; what is not finite is left out.
+    prior
+        What is believed before anything is seen, counting for a day of hours on the logarithmic scale.
+
+    Notes
+    -----
+    Were the tests independent and their tails right, P(rarest <= x) would be exp(-m exp(-x)) for m tests: their extremal
+    coefficient (Coles, 2001, An Introduction to Statistical Modeling of Extreme Values, section 8.2.2), here read off at the 0.8 quantile. What is
+    wrong in the single tails on average is put right by it too.
+    """
+    known = rarest[np.isfinite(rarest)]
+    if not len(known):
+        return prior
+    at = float(np.quantile(known, 1.0 - EXCEEDING, method="higher"))
+    seen = at + math.log(-math.log1p(-EXCEEDING))
+    trust = len(known) / (len(known) + PRIOR_HOURS)
+    return max(1.0, math.exp(trust * max(seen, 0.0) + (1.0 - trust) * math.log(prior)))
+
+
+def slowed(p: Floats, level: float, nominal: float) -> Floats:
+    """P with its -ln p slowed down so that what is at `level` is seen at `nominal`: both -ln p, above 0; never speeded up.
+
+    0 stays 0, 1 stays 1, NaN stays NaN. Elementwise to the last bit.
+    """
+    if level <= nominal:
+        return p
+    return exact_exp(exact_log(p) * (nominal / level))

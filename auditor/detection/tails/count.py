@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.special import betainc, betaincc, gammainc, gammaincc, gammaincinv
+from scipy.special import betainc, betaincc, gammainc, gammaincc, gammainccinv, gammaincinv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def count_interval(mean: Floats, size: Floats, alpha: float) -> tuple[Floats, Fl
     variance = np.maximum(mean + mean * mean / size, 1e-300)
     shape, scale = mean * mean / variance, variance / np.maximum(mean, 1e-300)
     low = np.rint(gammaincinv(shape, target) * scale - 0.5)
-    high = np.rint(gammaincinv(shape, 1.0 - target) * scale + 0.5)
+    high = np.rint(gammainccinv(shape, target) * scale + 0.5)
     if len(mean) <= _FEW:
         pairs = list(zip(mean.tolist(), size.tolist(), strict=True))
         lowest = [

@@ -1,4 +1,4 @@
-"""Calibration by block maxima: what the estimate owes, and what it may not do."""
+"""Tails as a cache has shown them: what the estimates owe, and what they may not do."""
 
 from __future__ import annotations
 
@@ -9,93 +9,112 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.detection.tails.calibrated import LEAST_BLOCKS, inflated, inflation_from_block_maxima
-
-
-def maxima(blocks: int, factor: float, *, seed: int = 1, block: int = 60) -> np.typing.NDArray[np.float64]:
-    """The largest -ln p of each block, where -ln p runs `factor` times too fast."""
-    u = np.random.default_rng(seed).uniform(size=(blocks, block))
-    largest: np.typing.NDArray[np.float64] = -factor * np.log(np.minimum(u, 1.0 - u)).min(axis=1)
-    return largest
-
-
-def test_a_model_that_is_right_is_left_alone_but_for_a_hundredth() -> None:
-    found = [inflation_from_block_maxima(maxima(168, 1.0, seed=seed)) for seed in range(200)]
-    assert min(found) == 1.0
-    assert np.mean(found) < 1.02
-    assert max(found) < 1.15
-
-
-@pytest.mark.parametrize("factor", [1.5, 2.5])
-def test_tails_that_run_ahead_are_found_more_fully_the_longer_the_history(factor: float) -> None:
-    day, week, month = (
-        np.mean([inflation_from_block_maxima(maxima(blocks, factor, seed=seed)) for seed in range(100)])
-        for blocks in (24, 168, 720)
-    )
-    assert 1.0 < day < week < month
-    assert month == pytest.approx(factor, rel=0.03)
-
-
-def test_the_length_of_a_block_is_taken_into_account() -> None:
-    found = np.mean(
-        [inflation_from_block_maxima(maxima(720, 2.0, seed=seed, block=15), block=15) for seed in range(50)]
-    )
-    assert found == pytest.approx(2.0, rel=0.05)
-
-
-def test_calibrated_p_values_are_uniform_in_the_tail_again() -> None:
-    factor = inflation_from_block_maxima(maxima(720, 1.8))
-    u = np.random.default_rng(9).uniform(size=200_000)
-    too_good = u**1.8
-    assert (too_good <= 1e-3).mean() > 0.01
-    assert (inflated(too_good, factor) <= 1e-3).mean() < 0.0016
-
-
-def test_too_short_a_history_says_nothing() -> None:
-    assert inflation_from_block_maxima(np.full(LEAST_BLOCKS - 1, 80.0)) == 1.0
-    assert inflation_from_block_maxima(np.zeros(0)) == 1.0
-    assert (
-        inflation_from_block_maxima(np.append(np.full(LEAST_BLOCKS - 1, 80.0), [math.nan, math.inf])) == 1.0
-    )
-
-
-def test_a_tenth_of_the_blocks_may_hold_anything() -> None:
-    quiet = maxima(168, 1.0)
-    spoilt = quiet.copy()
-    spoilt[:17] = 1e6
-    assert inflation_from_block_maxima(spoilt) <= 1.0 + quiet.max() / 7.0
-    assert inflation_from_block_maxima(spoilt) < 2.0
-
-
-@given(
-    st.lists(st.floats(0.0, 1e3), max_size=200).map(np.array),
-    st.floats(0.0, 1e3),
+from auditor.detection.tails.calibrated import (
+    EXCEEDING,
+    MOST_SURPRISE,
+    Tail,
+    model_threshold,
+    multiplicity_of,
+    slowed,
+    tail_from_block_maxima,
+    tail_levels,
 )
-def test_it_is_never_below_one_and_grows_with_the_maxima(
-    values: np.typing.NDArray[np.float64], more: float
+
+Floats = np.typing.NDArray[np.float64]
+TESTS = 60
+PROMISED = 1e-3
+
+
+def maxima(hours: int, factor: float = 1.0, *, seed: int = 1) -> Floats:
+    """The largest surprise of each hour, of sixty independent tests whose -ln p runs `factor` times too fast."""
+    u = np.random.default_rng(seed).uniform(size=hours)
+    return np.asarray(-factor * np.log(-np.expm1(np.log(u) / TESTS)))
+
+
+def level_at(tail: Tail, probability: float) -> float:
+    return float(tail_levels(np.array([tail.threshold, tail.scale, tail.shape]), probability))
+
+
+def achieved(tail: Tail, factor: float) -> float:
+    """How often an hour of `maxima` exceeds the level that was to be exceeded with `PROMISED`."""
+    return -math.expm1(TESTS * math.log1p(-math.exp(-level_at(tail, PROMISED) / factor)))
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.0, 1.5, 3.0])
+def test_a_month_of_hours_gives_levels_that_keep_their_promise(factor: float) -> None:
+    rates = [
+        achieved(tail_from_block_maxima(maxima(672, factor, seed=seed), model_threshold(TESTS), 1.2), factor)
+        for seed in range(100)
+    ]
+    assert 0.5 * PROMISED < np.median(rates) < 1.5 * PROMISED
+    assert np.mean(rates) < 2.0 * PROMISED
+
+
+def test_a_power_law_of_surprises_is_believed_as_far_as_it_has_been_seen() -> None:
+    u = np.random.default_rng(4).uniform(size=672)
+    heavy = tail_from_block_maxima(3.0 * u**-0.4, model_threshold(TESTS), 1.2)
+    assert 0.1 < heavy.shape < 0.5
+    exponential = tail_from_block_maxima(maxima(672), model_threshold(TESTS), 1.2)
+    assert exponential.shape < 0.1
+
+
+def test_without_hours_the_level_is_the_prior_s_and_with_few_near_it() -> None:
+    threshold = model_threshold(TESTS)
+    prior = Tail(threshold, 1.2, 0.0)
+    assert tail_from_block_maxima(np.zeros(0), threshold, 1.2) == prior
+    assert tail_from_block_maxima(np.array([math.nan, math.inf]), threshold, 1.2) == prior
+    few = tail_from_block_maxima(np.full(3, 80.0), threshold, 1.2)
+    assert few.threshold < threshold + 3 / 27 * 80
+
+
+def test_the_model_s_threshold_is_what_a_fifth_of_the_hours_exceeds() -> None:
+    exceeded = maxima(100_000) > model_threshold(TESTS)
+    assert exceeded.mean() == pytest.approx(EXCEEDING, abs=0.005)
+    assert model_threshold(1) == pytest.approx(math.log(5), rel=1e-14)
+
+
+@given(st.floats(0.0, 20.0), st.floats(0.1, 10.0), st.floats(0.0, 0.5), st.floats(1e-9, 0.2))
+def test_levels_and_rarity_undo_each_other(
+    threshold: float, scale: float, shape: float, probability: float
 ) -> None:
-    found = inflation_from_block_maxima(values)
-    assert found >= 1.0
-    assert inflation_from_block_maxima(values + more) >= found
+    tail = Tail(threshold, scale, shape)
+    level = level_at(tail, probability)
+    assert threshold <= level <= MOST_SURPRISE
+    if level < MOST_SURPRISE:
+        rarity = float(tail.rarity(np.array([level]))[0])
+        assert rarity == pytest.approx(-math.log(probability), rel=1e-6)
+    assert level_at(tail, probability / 2) >= level
 
 
-@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=50), st.floats(1.0, 20.0))
-def test_inflating_keeps_order_ends_and_position(values: list[float], factor: float) -> None:
+@given(st.lists(st.floats(0.0, 600.0), max_size=200).map(np.array), st.floats(1.0, 100.0))
+def test_more_surprising_hours_never_lower_the_level(values: Floats, more: float) -> None:
+    def level(surprises: Floats) -> float:
+        return level_at(tail_from_block_maxima(surprises, 5.0, 1.2), PROMISED)
+
+    assert level(values + more) >= level(values) - 1e-9
+
+
+def test_independent_tests_are_counted_and_equal_ones_are_one() -> None:
+    rng = np.random.default_rng(7)
+    independent = rng.exponential(size=(5000, 10)).max(axis=1)
+    assert multiplicity_of(independent, 3.0) == pytest.approx(10, rel=0.15)
+    assert multiplicity_of(rng.exponential(size=5000), 12.0) == pytest.approx(1.0, abs=0.2)
+    assert multiplicity_of(np.zeros(0), 12.0) == 12.0
+    assert multiplicity_of(np.zeros(500), 12.0) >= 1.0
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=50), st.floats(10.0, 60.0))
+def test_slowing_keeps_order_ends_and_position(values: list[float], level: float) -> None:
     p = np.array(values)
-    slowed = inflated(p, factor)
-    assert np.all((slowed >= p * (1 - 1e-13)) & (slowed <= 1.0))
-    assert [inflated(p[i : i + 1], factor)[0] for i in range(len(p))] == slowed.tolist()
-    order = np.argsort(p)
-    assert np.all(np.diff(slowed[order]) >= -1e-15)
+    found = slowed(p, level, 10.0)
+    assert np.all((found >= p * (1 - 1e-13)) & (found <= 1.0))
+    assert [slowed(p[i : i + 1], level, 10.0)[0] for i in range(len(p))] == found.tolist()
+    assert np.all(np.diff(found[np.argsort(p)]) >= -1e-15)
 
 
-def test_inflating_is_a_division_of_minus_log_p() -> None:
-    p = np.array([0.0, 1e-300, 1e-12, 0.04, 1.0, math.nan])
-    np.testing.assert_allclose(inflated(p, 2.0), [0.0, 1e-150, 1e-6, 0.2, 1.0, math.nan], rtol=1e-13)
-    assert inflated(p, 1.0).tolist()[:5] == p.tolist()[:5]
-
-
-@pytest.mark.parametrize("inflation", [0.99, 0.0, -1.0, math.inf, math.nan])
-def test_an_inflation_that_would_sharpen_or_erase_the_tails_is_refused(inflation: float) -> None:
-    with pytest.raises(ValueError, match="at least 1 and finite"):
-        inflated(np.array([0.5]), inflation)
+def test_what_is_at_the_level_is_seen_at_the_nominal_one() -> None:
+    p = np.array([0.0, math.exp(-20.0), math.exp(-10.0), 1.0, math.nan])
+    np.testing.assert_allclose(
+        slowed(p, 20.0, 10.0), [0.0, math.exp(-10.0), math.exp(-5.0), 1.0, math.nan], rtol=1e-13
+    )
+    assert slowed(p, 9.0, 10.0) is p

@@ -1,0 +1,144 @@
+"""From the false-alarm budget to the level of every test: how surprising something has to be on this cache.
+
+The budget is spent by the hour: B alarms a week are B / 168 an hour. Within an hour the tests of a cache share it by the number of independent
+tests that they are worth, as the history shows, so that metrics and spans that move together are not paid for twice; and each
+test's level is what its own hourly maxima exceed with the probability that is left (`tails.calibrated`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from auditor.detection.catalogue import CATALOGUE
+from auditor.detection.signals import AT, SIGNALS
+from auditor.detection.tails.calibrated import (
+    model_threshold,
+    multiplicity_of,
+    tail_from_block_maxima,
+    tail_levels,
+)
+from auditor.detection.tails.elementary import exact_log
+from auditor.detection.tested import SPANS, Test
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from auditor.detection.policy import Policy
+    from auditor.detection.profile import Profile
+    from auditor.detection.signature import Direction
+    from auditor.detection.tested import Tested
+    from auditor.detection.windows import Floats
+
+MINUTES_A_WEEK: Final = 10_080
+HOURS_A_WEEK: Final = 168
+
+CALIBRATED: Final[Mapping[str, tuple[Direction, ...]]] = {
+    "hit_rate": ("drop", "rise"),
+    "error_rate": ("rise",),
+    "eviction_rate": ("rise",),
+    "throughput": ("drop", "rise"),
+    "avg_response_time_ms": ("drop", "rise"),
+    "p95_response_time_ms": ("drop", "rise"),
+    "p99_response_time_ms": ("drop", "rise"),
+    "cache_size": ("drop", "rise"),
+}
+"""The metrics that have findings, and on which side: they share the budget, infos like pages."""
+PRIOR_TESTS: Final = 12.0
+"""How many independent tests the tests of an hour are believed to be worth before any hour has shown it."""
+PRIOR_SCALE: Final = 1.2
+PRIOR_SCALE_OF_LATENCIES: Final = 1.7
+"""What a tail's scale is believed to be at first: a model that is right has 1, and latencies are rarely as tame as any model."""
+MODEL_THRESHOLDS: Final[Mapping[Test, float]] = {
+    Test.WINDOW: model_threshold(60),
+    Test.FEW: model_threshold(30),
+    Test.QUARTER: model_threshold(10),
+    Test.SEQUENCE: model_threshold(6),
+}
+"""Of spans and sequences by how many of an hour's are independent, roughly."""
+SLACK: Final = 1.0
+"""How far beyond its level the evidence of a sequence may grow: eight minutes later it is forgotten."""
+LEAST_P: Final = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How surprising a test has to be.
+
+    Parameters
+    ----------
+    level
+        Shape (signals, tests): the surprise (-ln p, or a log e-value) at which a test rejects.
+    nominal
+        What it would be if each test of each minute had the same share (Bonferroni).
+    """
+
+    level: Floats
+    nominal: float
+
+    def of(self, name: str, test: Test) -> float:
+        """The level of a metric's test."""
+        return float(self.level[AT[name], test])
+
+    def most_evidence(self) -> dict[str, float]:
+        """How far the evidence of each metric's sequence may grow."""
+        return {name: self.of(name, Test.SEQUENCE) + SLACK for name in SIGNALS}
+
+
+def alpha_of(policy: Policy) -> float:
+    """The probability that one test of one minute may be wrong with, were the budget split evenly over all of a week (Bonferroni)."""
+    return policy.false_alarms_per_week / (MINUTES_A_WEEK * 2 * len(CATALOGUE))
+
+
+def levels_of(profile: Profile, policy: Policy) -> Levels:
+    """The level of every test, from the budget and from what the cache's own hours have shown."""
+    share = policy.false_alarms_per_week / HOURS_A_WEEK / profile.multiplicity
+    level = tail_levels(profile.tails, share)
+    return Levels(level, -math.log(alpha_of(policy)))
+
+
+def learn_tails(peaks: Floats) -> tuple[Floats, float]:
+    """Fit the tail of every test, and how many independent tests they are worth together.
+
+    Parameters
+    ----------
+    peaks
+        Shape (hours, signals, tests): the largest surprise of each hour; NaN where nothing was judged.
+
+    Returns
+    -------
+    tails, multiplicity
+        Threshold, scale and shape of each test, shape (signals, tests, 3); and at least 1.
+    """
+    tails = np.zeros((len(SIGNALS), len(Test), 3))
+    rarest = np.full(len(peaks), np.nan)
+    for at, name in enumerate(SIGNALS):
+        scale = PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE
+        for test in Test:
+            column = peaks[:, at, test]
+            tail = tail_from_block_maxima(column, MODEL_THRESHOLDS[test], scale)
+            tails[at, test] = tail.threshold, tail.scale, tail.shape
+            if name in CALIBRATED:
+                rarest = np.fmax(rarest, tail.rarity(column))
+    return tails, multiplicity_of(rarest, PRIOR_TESTS)
+
+
+def surprises(name: str, tested: Tested) -> Floats:
+    """How surprising each test of a metric finds each window on the side that alarms, shape (tests, n); NaN where not tested."""
+    surprise = np.full((len(Test), len(tested.value)), np.nan)
+    for direction in CALIBRATED[name]:
+        falls = direction == "drop"
+        p = np.stack(
+            [
+                tested.low if falls else tested.high,
+                *(tested.spans[test].low if falls else tested.spans[test].high for test in SPANS),
+            ]
+        )
+        surprise[: Test.SEQUENCE] = np.fmax(surprise[: Test.SEQUENCE], -exact_log(np.maximum(p, LEAST_P)))
+        sequence = tested.fall if falls else tested.rise
+        if sequence is not None:
+            surprise[Test.SEQUENCE] = np.fmax(surprise[Test.SEQUENCE], sequence)
+    return surprise

@@ -1,0 +1,46 @@
+"""Slow change: evidence summed up window after window, started again from nothing whenever it has all been spent.
+
+The CUSUM of Page (1954, Biometrika 41:100) on the log-likelihood ratio of a shifted mean, which is the e-CUSUM of Shin, Ramdas and
+Rinaldo (2023, New England Journal of Statistics in Data Science, section 2): its exponential is an e-value started at the most
+telling moment. It finds a shift of a fraction of a window's deviation once that has lasted long enough.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from auditor.detection.windows import Floats
+
+SHIFT: Final = 0.5
+"""The shift that is looked for, in standard deviations of one window; from half to thrice of it little is lost."""
+BOUND: Final = 1.5
+"""Windows further out than this many deviations count as this far out: single ones are the business of their own test, and the mean
+of so clipped a residual is near its median, which is what is learned, however skewed it is."""
+
+
+def evidence(z: Floats, start: float, most: float) -> Floats:
+    """The log e-value of a lasting rise of z by half a deviation, after each window.
+
+    Parameters
+    ----------
+    z
+        Standardised residuals, shape (n,), for a rise; negate them for a fall. NaN is no evidence.
+    start
+        The value after the window before the first, 0 at the very beginning.
+    most
+        Where it stops growing, above 0, so that what has ended is soon forgotten.
+
+    Returns
+    -------
+    evidence
+        Shape (n,), from 0 to `most`; natural logarithms. Any split into blocks gives the same bits.
+    """
+    step = SHIFT * np.clip(z, -BOUND, BOUND) - 0.5 * SHIFT * SHIFT
+    steps = np.where(np.isfinite(step), step, 0.0).tolist()
+    sums = accumulate(steps, lambda total, more: min(max(total + more, 0.0), most), initial=start)
+    next(sums)
+    return np.fromiter(sums, dtype=np.float64, count=len(steps))

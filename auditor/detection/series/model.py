@@ -1,0 +1,99 @@
+"""What has been learned from labelled series: how the features of a point weigh together, and how rare each sum is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.detection.series.features import NAMES
+from auditor.detection.series.trees import Tree, margin
+from auditor.detection.tails.elementary import exact_exp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from auditor.detection.windows import Floats
+
+MODEL_VERSION: Final = 1
+GATE: Final = ("dm10", "seas_e", "lev_e", "levslow_e")
+"""Features that are raised in all that is strange, however little."""
+GATE_LEVEL: Final = 0.7
+"""Points with none of them above this are ordinary, and not looked at further."""
+LEAST_RATE: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Trees and the table that turns their sum into a p-value.
+
+    Parameters
+    ----------
+    trees, base
+        The sum of the trees and the base is the margin of a point.
+    lowest
+        The margin that no point is below.
+    seconds
+        Shape (intervals,), rising: the intervals of the series that the table was made of.
+    margins
+        Shape (knots,), rising.
+    rates
+        Shape (intervals, knots): for each point of ordinary series how often the margin rises above a knot, ten points in a row being one
+        rise; found with the series' own labels and weights that had not seen them.
+    """
+
+    trees: tuple[Tree, ...]
+    base: float
+    lowest: float
+    seconds: Floats
+    margins: Floats
+    rates: Floats
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Model:
+        """Read what the training has written.
+
+        Raises
+        ------
+        ValueError
+            If it is of another version, or of other features.
+        """
+        if stored["version"] != MODEL_VERSION or tuple(stored["features"]) != NAMES:
+            raise ValueError("the model is not of this version of the auditor")
+        trees = tuple(Tree.from_json(tree) for tree in stored["trees"])
+        reference = stored["reference"]
+        return cls(
+            trees,
+            stored["base"],
+            stored["base"] + sum(float(tree.value.min()) for tree in trees),
+            np.array(reference["seconds"]),
+            np.array(reference["margins"]),
+            np.array(reference["rates"]),
+        )
+
+    def scores(self, features: Mapping[str, Floats], first: int = 0) -> Floats:
+        """Shape (n,), above 0 and rising with the strangeness: below 1 where the gate is shut, else 1 and the margin above the lowest.
+
+        It is shut too for what comes before position `first`.
+        """
+        raised = np.maximum.reduce([features[name] for name in GATE])
+        looked_at = first + np.flatnonzero(raised[first:] > GATE_LEVEL)
+        found = 1.0 / (1.0 + exact_exp(GATE_LEVEL - raised))
+        columns = [features[name][looked_at].astype(np.float32) for name in NAMES]
+        if len(looked_at):
+            found[looked_at] = 1.0 + margin(self.trees, self.base, columns) - self.lowest
+        return found
+
+    def p_values(self, scores: Floats, seconds: float) -> Floats:
+        """How often a point of an ordinary series begins something as strange, shape (n,), 0..1; `seconds` is the interval.
+
+        Between the intervals and the knots of the table lines are drawn on the logarithmic scale; beyond the last knot its slope goes on.
+        """
+        at = float(np.log(np.clip(seconds, self.seconds[0], self.seconds[-1])))
+        logs = np.array([np.interp(at, np.log(self.seconds), column) for column in np.log(self.rates).T])
+        place = scores - 1.0 + self.lowest
+        slope = (logs[-1] - logs[-2]) / (self.margins[-1] - self.margins[-2])
+        beyond = slope * np.maximum(place - self.margins[-1], 0.0)
+        p = np.maximum(exact_exp(np.interp(place, self.margins, logs) + beyond), LEAST_RATE)
+        return np.where((scores < 1.0) | (place < self.margins[0]), 1.0, p)

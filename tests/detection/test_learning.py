@@ -1,0 +1,125 @@
+"""What is learned from hours: robustly, with a season only where it predicts, and within the budget on healthy caches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+from auditor.detection.fold import judge
+from auditor.detection.hours import History, Part
+from auditor.detection.learning import learn
+from auditor.detection.policy import Policy
+from auditor.detection.seasons import daily_shape, hours_of_week, weekly_shape
+from auditor.detection.signals import AT, SIGNALS
+from auditor.detection.state import no_peaks
+from benchmarks.null_traffic import NULLS, healthy
+from tests.detection.simulated import windows
+
+Floats = np.typing.NDArray[np.float64]
+FIRST_HOUR = 24 * 20_139
+
+
+def history(levels: Floats) -> History:
+    """Hours in which every signal has these levels, on their link scale."""
+    parts = np.zeros((len(levels), len(SIGNALS), len(Part)))
+    parts[:, :, Part.LEVEL] = levels[:, None]
+    parts[:, :, Part.SPREAD] = 0.01
+    parts[:, :, Part.WEIGHT] = 100.0
+    parts[:, :, Part.COUNT] = 60.0
+    peaks = np.repeat(no_peaks()[None], len(levels), axis=0)
+    return History.empty().with_hours(FIRST_HOUR, parts, peaks)
+
+
+def learned(levels: Floats) -> tuple[Floats, Floats, Floats]:
+    """Level, season and week of the throughput."""
+    profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
+    at = AT["throughput"]
+    return profile.level[at], profile.season[at], profile.week[at]
+
+
+def _moved_by(seed: int, wild: float) -> float:
+    """By how many deviations of a window a tenth of wild hours moves what is expected in the next day, in the mean."""
+    rng = np.random.default_rng(seed)
+    clean = 1.0 + 0.1 * rng.normal(size=14 * 24)
+    spoilt = clean.copy()
+    # not in the last hours: what is wild now is the business of incidents, whose hours are left out
+    spoilt[rng.choice(13 * 24, len(clean) // 10, replace=False)] += wild
+    before, after = (learn(history(levels), 60 * (FIRST_HOUR + len(levels))) for levels in (clean, spoilt))
+    at = AT["throughput"]
+    minutes = 60 * (FIRST_HOUR + len(clean)) + np.arange(0, 1440, 30)
+    expected = [profile.outlook(minutes, int(minutes[0])).link[at].mean() for profile in (before, after)]
+    return float(abs(expected[1] - expected[0]) / np.sqrt(before.drift[at] + before.spread[at]))
+
+
+@pytest.mark.parametrize("wild", [-3.0, 0.5, 30.0])
+def test_a_tenth_of_wild_hours_moves_what_is_expected_by_less_than_a_tenth_of_a_deviation(
+    wild: float,
+) -> None:
+    moved = [_moved_by(seed, wild) for seed in range(20)]
+    assert np.median(moved) < 0.07
+    # the rest is a season that noise alone has suggested to one of the two
+    assert np.quantile(moved, 0.85) < 0.1
+
+
+def test_noise_has_no_season() -> None:
+    rng = np.random.default_rng(2)
+    _, season, week = learned(2.0 + 0.1 * rng.normal(size=28 * 24))
+    assert not season.any()
+    assert not week.any()
+
+
+def test_the_shapes_of_the_day_and_the_week_are_learned_where_there_are_any() -> None:
+    rng = np.random.default_rng(3)
+    hour = np.arange(28 * 24) + FIRST_HOUR
+    daily = 0.8 * np.sin(2 * np.pi * hour / 24)
+    rest = np.where((hour // 24) % 7 >= 5, -1.0, 0.0)
+    _, season, week = learned(3.0 + daily + rest + 0.03 * rng.normal(size=len(hour)))
+    np.testing.assert_allclose(season, 0.8 * np.sin(2 * np.pi * np.arange(24) / 24), atol=0.08)
+    assert 0.7 < week[:5].mean() - week[5:].mean() < 1.0
+
+
+def test_a_shape_out_of_sample_has_seen_nothing_of_its_own_day() -> None:
+    level = np.zeros((21 * 24, 1))
+    level[10 * 24 + 5] = 100.0
+    daily, weekly = daily_shape(level, 0), weekly_shape(level, 0)
+    assert not daily.rows.any()
+    level[10 * 24 : 11 * 24] = 100.0
+    weekly = weekly_shape(level, 0)
+    assert weekly.rows[3 * 24, 0] == weekly.rows[17 * 24, 0]
+    assert weekly.rows[10 * 24, 0] <= 0.0
+
+
+def test_hours_of_the_week_are_the_day_and_the_week_together() -> None:
+    day, week = np.arange(24.0)[None], 100.0 * np.arange(7.0)[None]
+    together = hours_of_week(day, week)
+    assert together.shape == (1, 168)
+    assert together[0, 3 * 24 + 7] == 307.0
+
+
+@pytest.mark.parametrize("null", range(len(NULLS)))
+def test_healthy_caches_of_every_kind_keep_a_budget_of_ten_a_week(null: int) -> None:
+    judgement = judge(None, healthy(NULLS[null], 1, seed=4_000 + null), Policy(false_alarms_per_week=10.0))
+    incidents = {o.incident_id for o in judgement.observations}
+    assert len(incidents) <= poisson.ppf(0.999, 10.0)
+
+
+def test_a_worse_window_is_never_judged_better() -> None:
+    block = windows(2 * 1440)
+    state = judge(None, block.slice(0, 2 * 1440 - 1), Policy()).state
+    last = block.slice(2 * 1440 - 1, 2 * 1440)
+    gets = float(last.columns["hits"][0] + last.columns["misses"][0])
+    found = []
+    for hits in np.arange(0.7 * gets // 1, -1.0, -1.0):
+        last.columns["hits"][0], last.columns["misses"][0] = hits, gets - hits
+        last.columns["sets"][0] = last.columns["evictions"][0] = last.columns["errors"][0] = 0.0
+        last.columns["total_operations"][0] = gets
+        last.columns["hit_rate"][0] = 100.0 * hits / gets
+        judgement = judge(state, last, Policy())
+        severe = max(
+            (("info", "warning", "critical").index(o.severity) for o in judgement.observations), default=-1
+        )
+        found.append((float(judgement.ledger.scores["hit_rate"].p_value[0]), severe))
+    assert np.all(np.diff([p for p, _ in found]) <= 0.0)
+    assert np.all(np.diff([severe for _, severe in found]) >= 0)
+    assert found[-1][1] == 2
