@@ -1,0 +1,189 @@
+"""`auditor score`: what each point of any regular series should have been, and how strange it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.commands.series_file import Rows, read_rows
+from auditor.detection.series.model import Model
+from auditor.detection.series.scoring import Scored, score_series
+from auditor.errors import BadInput
+from auditor.resources import series_model_file
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+COLUMNS: Final = ("timestamp", "value", "expected", "lower", "upper", "score", "p_value", "flag")
+ROWS_AT_ONCE: Final = 65_536
+_FULL: Final = "%s,%.7g,%.7g,%.7g,%.5f,%.3g,%d"
+_ORDINARY: Final = "%s,%.7g,%.7g,%.7g,%.5f,1,0"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What came of one file."""
+
+    name: str
+    rows: int
+    scored: int
+    seconds: float
+    flagged: int
+    alarms: int
+
+
+def score_files(
+    files: Sequence[Path], *, output: Path | None, alarms_per_week: float, output_format: str = "text"
+) -> None:
+    """Score files of timestamp,value rows; one output row for every input row, in their order.
+
+    Raises
+    ------
+    BadInput
+        If a file cannot be read, is no regular series, or two of them would be written to one place.
+    """
+    if not alarms_per_week > 0.0 or not np.isfinite(alarms_per_week):
+        raise BadInput(f"--budget is {alarms_per_week:g}: give the alarms a week you accept, above 0.")
+    if output is None and len(files) > 1:
+        raise BadInput(f"There are {len(files)} files: name a folder for the scores with --output DIR.")
+    model = load_model()
+    if output is None:
+        rows, scored = _scored(files[0], model, alarms_per_week)
+        for text in _written(rows, scored, output_format):
+            sys.stdout.write(text)
+        return
+    places = _places(files, output, output_format)
+    for path, place in places.items():
+        rows, scored = _scored(path, model, alarms_per_week)
+        with _opened(place) as file:
+            for text in _written(rows, scored, output_format):
+                file.write(text)
+        told = summary_of(path.name, scored)
+        print(
+            f"{told.name}: {told.scored} of {told.rows} rows scored, every {_span(told.seconds)};"
+            f" {told.flagged} flagged, in {told.alarms} alarms. Written to {place}."
+        )
+
+
+def load_model() -> Model:
+    """The weights that came with the installation.
+
+    Raises
+    ------
+    BadInput
+        If they are missing or of another version.
+    """
+    path = series_model_file()
+    try:
+        return Model.from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"{path} is missing or broken ({error}): reinstall cache-auditor.") from error
+
+
+def summary_of(name: str, scored: Scored) -> Summary:
+    """How much was scored and flagged; flags within ten points of each other are one alarm."""
+    flagged = np.flatnonzero(scored.flag)
+    return Summary(
+        name,
+        len(scored.flag),
+        int(np.isfinite(scored.score).sum()),
+        scored.seconds,
+        len(flagged),
+        int((np.diff(flagged, prepend=-100) > 10).sum()),
+    )
+
+
+def _scored(path: Path, model: Model, alarms_per_week: float) -> tuple[Rows, Scored]:
+    rows = read_rows(path)
+    try:
+        return rows, score_series(rows.timestamp, rows.value, model, alarms_per_week)
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}.") from error
+
+
+def _places(files: Sequence[Path], output: Path, output_format: str) -> dict[Path, Path]:
+    """Where each file's scores go: its own name, compressed if it was."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"--output {output} cannot be made a folder ({error.strerror}): name another."
+        ) from error
+    places: dict[Path, Path] = {}
+    for path in files:
+        name = path.name if output_format == "text" else path.name.replace(".csv", ".json")
+        place = output / name
+        if place in places.values():
+            raise BadInput(f"Two of the files are named {path.name}: score them into folders of their own.")
+        if place.resolve() == path.resolve():
+            raise BadInput(f"--output {output} would overwrite {path}: name another folder.")
+        places[path] = place
+    return places
+
+
+def _opened(place: Path) -> io.TextIOWrapper:
+    if place.suffix == ".gz":
+        return gzip.open(place, "wt", compresslevel=1, encoding="utf-8", newline="")
+    return place.open("w", encoding="utf-8", newline="")
+
+
+def _written(rows: Rows, scored: Scored, output_format: str) -> Iterator[str]:
+    if output_format == "json":
+        yield from _json_lines(rows, scored)
+        return
+    yield ",".join(COLUMNS) + "\n"
+    columns = (
+        scored.expected,
+        scored.lower,
+        scored.upper,
+        scored.score,
+        scored.p_value,
+        scored.flag.astype(np.int8),
+    )
+    for start in range(0, len(rows.text), ROWS_AT_ONCE):
+        now = slice(start, start + ROWS_AT_ONCE)
+        parts = [column[now].tolist() for column in columns]
+        text = rows.text[now]
+        lines = [_ORDINARY % row for row in zip(text, *parts[:4], strict=True)]
+        for i in np.flatnonzero(scored.p_value[now] != 1.0).tolist():
+            lines[i] = _FULL % (text[i], *(part[i] for part in parts))
+        for i in np.flatnonzero(~np.isfinite(scored.upper[now])).tolist():
+            lines[i] = lines[i].replace("nan", "")
+        lines.append("")
+        yield "\n".join(lines)
+
+
+def _json_lines(rows: Rows, scored: Scored) -> Iterator[str]:
+    for i, text in enumerate(rows.text):
+        timestamp, _, value = text.partition(",")
+        numbers: dict[str, Any] = {"timestamp": _number(timestamp), "value": _number(value)}
+        for name in ("expected", "lower", "upper", "score", "p_value"):
+            x = float(getattr(scored, name)[i])
+            numbers[name] = x if np.isfinite(x) else None
+        numbers["flag"] = bool(scored.flag[i])
+        yield json.dumps(numbers) + "\n"
+
+
+def _number(text: str) -> float | int | str | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return text or None
+    if not np.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and "." not in text else number
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("day", 86_400.0), ("hour", 3600.0), ("minute", 60.0)):
+        if seconds >= size and (seconds / size).is_integer():
+            number = int(seconds / size)
+            return unit if number == 1 else f"{number} {unit}s"
+    return f"{seconds:g} s"

@@ -1,0 +1,142 @@
+"""Files of a series: timestamp,value rows, quickly where they are plain, with one clear sentence where they are not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from auditor.errors import BadInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from auditor.detection.windows import Floats
+
+_MILLISECONDS_FROM: Final = 1e11
+"""Unix times of at least this many are of milliseconds: as seconds they would lie in the year 5138."""
+_UNKNOWN: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "-"})
+_TIME_NAMES: Final = ("timestamp", "time", "ts", "datetime", "date")
+_VALUE_NAMES: Final = ("value", "y", "v")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a file in their order: `timestamp,value` as they stood there, and both as numbers (seconds; NaN where no value is)."""
+
+    text: list[str]
+    timestamp: Floats
+    value: Floats
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a .csv or .csv.gz with a header that names a timestamp and a value; other columns are passed over.
+
+    Timestamps are Unix seconds or milliseconds, or ISO 8601, UTC where they say nothing else.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read, has no such columns, or a row is none; with the file and the line.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            raw = file.read()
+        text = raw.decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise BadInput(f"There is no file {path}.") from error
+    except (OSError, EOFError) as error:
+        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from error
+    head, _, body = text.replace("\r\n", "\n").partition("\n")
+    if not head.strip():
+        raise BadInput(f"{path} is empty: give it a header timestamp,value and rows.")
+    names = [name.strip().strip('"').lower() for name in head.split(",")]
+    at = _column(path, names, _TIME_NAMES, 0), _column(path, names, _VALUE_NAMES, 1)
+    rows = _plainly(body, len(names), at)
+    return _carefully(path, body, at) if rows is None else rows
+
+
+def _column(path: Path, names: list[str], wanted: tuple[str, ...], place: int) -> int:
+    for name in wanted:
+        if name in names:
+            return names.index(name)
+    raise BadInput(
+        f"{path} has the columns {', '.join(names)}, and none is named {wanted[0]}: its first line has to be"
+        f" a header like timestamp,value{'' if place else ', the timestamps in Unix seconds or ISO 8601'}."
+    )
+
+
+def _plainly(body: str, columns: int, at: tuple[int, int]) -> Rows | None:
+    """All rows at once, where every cell is a number; None where that is not so."""
+    lines = body.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    try:
+        cells = np.fromstring(body.rstrip("\n").replace("\n", ","), sep=",")
+    except ValueError:
+        return None
+    # a blank or ragged line would give another number of them
+    if not lines or len(cells) != columns * len(lines) or body.count(",") != (columns - 1) * len(lines):
+        return None
+    table = cells.reshape(-1, columns)
+    timestamp, value = (np.ascontiguousarray(table[:, i]) for i in at)
+    if not np.isfinite(timestamp).all():
+        return None
+    if columns == 2 and at == (0, 1):
+        return Rows(lines, _seconds(timestamp), value)
+    split = [line.split(",") for line in lines]
+    return Rows([f"{cells[at[0]]},{cells[at[1]]}" for cells in split], _seconds(timestamp), value)
+
+
+def _seconds(timestamp: Floats) -> Floats:
+    return timestamp / 1000.0 if len(timestamp) and timestamp[0] >= _MILLISECONDS_FROM else timestamp
+
+
+def _carefully(path: Path, body: str, at: tuple[int, int]) -> Rows:
+    text: list[str] = []
+    stamps: list[float] = []
+    values: list[float] = []
+    for line, cells in enumerate(csv.reader(io.StringIO(body)), start=2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) <= max(at):
+            raise BadInput(f"{path}, line {line}: {','.join(cells)!r} has no {max(at) + 1} columns.")
+        stamp, value = cells[at[0]].strip(), cells[at[1]].strip()
+        stamps.append(_moment(path, line, stamp))
+        values.append(_value(path, line, value))
+        text.append(f"{stamp},{value}")
+    return Rows(text, _seconds(np.array(stamps)), np.array(values))
+
+
+def _moment(path: Path, line: int, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise BadInput(
+                f"{path}, line {line}: the timestamp {text!r} is neither Unix seconds nor ISO 8601."
+            ) from error
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not np.isfinite(number):
+        raise BadInput(f"{path}, line {line}: the timestamp {text!r} is no moment.")
+    return number
+
+
+def _value(path: Path, line: int, text: str) -> float:
+    if text.lower() in _UNKNOWN:
+        return np.nan
+    try:
+        return float(text)
+    except ValueError as error:
+        raise BadInput(
+            f"{path}, line {line}: the value {text!r} is no number; leave it empty where it is missing."
+        ) from error
