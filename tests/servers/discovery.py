@@ -9,6 +9,7 @@ from pathlib import Path
 
 MAJORS = (15, 16, 17, 18)
 HERE = Path(__file__).resolve().parent
+SUPABASE_JS = HERE / "node_modules" / "@supabase" / "supabase-js"
 
 
 def discover() -> dict[int, Path]:
@@ -19,6 +20,11 @@ def discover() -> dict[int, Path]:
         if major in MAJORS:
             found.setdefault(major, folder)
     return dict(sorted(found.items()))
+
+
+def supabase_cli() -> Path | None:
+    """The Supabase CLI's program, or None where it is not installed."""
+    return next(iter(sorted((HERE / "node_modules").glob("supabase-cli-*/bin/supabase"))), None)
 
 
 def _candidates() -> list[Path]:

@@ -1,7 +1,7 @@
-"""Fetches PostgreSQL 15 and 17 for the migration tests; `make servers` runs it.
+"""Fetches PostgreSQL 15 and 17, the Supabase CLI and supabase-js for the tests; `make servers` runs it.
 
-Without npm, or without a connection, it says so in one sentence and ends well, for the rest of the suite needs neither; where the
-environment variable CI is set it ends badly, for there those tests have to run.
+Without npm, or without a connection, it says so in one sentence and ends well, for the rest of the suite needs none of them; where
+the environment variable CI is set it ends badly, for there those tests have to run.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers.discovery import MAJORS, discover
+from tests.servers.discovery import MAJORS, SUPABASE_JS, discover, supabase_cli
 
 HERE = Path(__file__).resolve().parent
 
 
 def install() -> str | None:
     """Fetch what is missing; the sentence to complain with, or None."""
-    missing = [major for major in MAJORS if major not in discover()]
-    if not missing:
+    lacking = missing()
+    if not lacking:
         return None
-    named = " and ".join(map(str, missing))
+    named = " and ".join(lacking)
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
-        return f"PostgreSQL {named} is missing for the migration tests: install npm, or Debian's postgresql-{missing[0]}."
+        return f"The tests lack {named}: install npm (and for PostgreSQL alone Debian's postgresql-15)."
     fetched = subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
         cwd=HERE,
@@ -35,16 +35,23 @@ def install() -> str | None:
     )
     if fetched.returncode:
         reason = (fetched.stderr.strip() or "npm gave no reason").splitlines()[-1]
-        return f"PostgreSQL {named} could not be fetched for the migration tests: {reason}"
+        return f"{named} could not be fetched for the tests: {reason}"
     for package in (HERE / "node_modules").glob("postgresql-*"):
         # the libraries' links, which a package cannot hold
         subprocess.run([node, "scripts/hydrate-symlinks.js"], cwd=package, check=True, capture_output=True)
-    missing = [major for major in MAJORS if major not in discover()]
-    return (
-        f"PostgreSQL {' and '.join(map(str, missing))} is not to be had for this platform."
-        if missing
-        else None
-    )
+    lacking = missing()
+    return f"{' and '.join(lacking)} is not to be had for this platform." if lacking else None
+
+
+def missing() -> list[str]:
+    """What some tests need and this machine lacks, by name."""
+    found = discover()
+    lacking = [f"PostgreSQL {major}" for major in MAJORS if major not in found]
+    if supabase_cli() is None:
+        lacking.append("the Supabase CLI")
+    if not SUPABASE_JS.is_dir():
+        lacking.append("supabase-js")
+    return lacking
 
 
 def main() -> int:
