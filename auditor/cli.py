@@ -200,6 +200,31 @@ def _replay(
     )
 
 
+@app.command("score")
+def _score(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Files of timestamp,value rows, .csv or .csv.gz.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the scores, a file for each; needed for more than one.", metavar="DIR"),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(help="False alarms a week and series that you accept; `flag` follows from it.")
+    ] = 1.0,
+    form: Annotated[
+        Form, typer.Option("--format", help="How to print: CSV as text, or a JSON object for each row.")
+    ] = Form.TEXT,
+) -> None:
+    """Score any regular series: timestamp,value,expected,lower,upper,score,p_value,flag for every row."""
+    from auditor.commands.score import score_files
+
+    score_files(files, output=output, alarms_per_week=budget, output_format=form)
+
+
 @app.command("migrate")
 def _migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be applied.")] = False,
@@ -209,6 +234,26 @@ def _migrate(
     from auditor.commands.migrate import migrate
 
     migrate(dry_run=dry_run, output_format=form)
+
+
+@app.command("doctor")
+def _doctor(
+    canary: Annotated[
+        bool,
+        typer.Option(
+            "--canary/--no-canary",
+            help="Put a canary event through the chain and remove it again; without it nothing is written.",
+        ),
+    ] = True,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=300, help="The longest to wait for the canary, in seconds.")
+    ] = 20.0,
+    form: Format = Form.TEXT,
+) -> None:
+    """Prove each link of the chain, end to end, with a mend for each failure; exit code 1 where one is broken."""
+    from auditor.commands.doctor import doctor
+
+    doctor(canary=canary, seconds=seconds, output_format=form)
 
 
 @baseline_app.command("learn")

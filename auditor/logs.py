@@ -14,6 +14,13 @@ _SECRET_NAME: Final = re.compile(
 )
 _URL_PASSWORD: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@]+@", re.IGNORECASE)
 _KEYWORD_PASSWORD: Final = re.compile(r"(password\s*=\s*)(?:'[^']*'|\S+)", re.IGNORECASE)
+_LIBRARIES: Final = {
+    "httpx": "WARNING",
+    "httpcore": "WARNING",
+    "websockets": "WARNING",
+    "realtime": "CRITICAL",
+}
+"""What libraries may log from which level on: a line for each request is noise, and Realtime's failures are told by its supervisor."""
 _BEARER: Final = re.compile(r"\b(?:eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|sb_secret_\w+|sk-[\w-]{8,})")
 
 
@@ -66,3 +73,5 @@ def configure_logging(level: str = "INFO", form: Literal["auto", "console", "jso
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
+    for library, least in _LIBRARIES.items():
+        logging.getLogger(library).setLevel(max(number, logging.getLevelNamesMapping()[least]))

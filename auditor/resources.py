@@ -14,6 +14,11 @@ def migrations_folder() -> Path:
     return _resolve("migrations", _PACKAGE.parent / "supabase" / "migrations")
 
 
+def series_model_file() -> Path:
+    """The weights that series are scored with; see benchmarks/series_training.py for how they came about."""
+    return _PACKAGE / "detection" / "series" / "weights.json"
+
+
 def _resolve(name: str, in_checkout: Path) -> Path:
     in_wheel = _PACKAGE / "_data" / name
     for folder in (in_wheel, in_checkout):

@@ -7,9 +7,10 @@ import os
 import socket
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,6 +41,42 @@ class Settings(BaseSettings):
         validation_alias=_alias("AUDITOR_DATABASE_URL", "SUPABASE_DB_URL", "database_url"),
         description="PostgreSQL connection string; without one the embedded server is used.",
     )
+    supabase_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+",
+        validation_alias=_alias("SUPABASE_URL", "supabase_url"),
+        description="The Supabase project's address; with its key the auditor works through its API.",
+    )
+    supabase_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=_alias("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY", "supabase_key"),
+        description="The project's service_role key (a JWT) or its sb_secret_ key.",
+    )
+    realtime: bool = Field(
+        default=True, description="Whether Realtime may wake the auditor; polls do in any case."
+    )
+    realtime_channel: str = Field(
+        default="cache-metrics",
+        min_length=1,
+        max_length=255,
+        description="Channel of the aggregator's broadcasts.",
+    )
+    realtime_event: str = Field(
+        default="cache-update",
+        min_length=1,
+        max_length=255,
+        description="Event of the aggregator's broadcasts.",
+    )
+    realtime_private: bool = Field(default=False, description="Whether that channel is private.")
+    realtime_changes: bool = Field(
+        default=True, description="Whether changes of cache_metrics_1min wake the auditor too."
+    )
+    canary_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=300,
+        description="Time between two broadcasts by which Realtime is proved alive.",
+    )
     embedded_dir: Path = Field(
         default=Path("~/.local/share/cache-auditor/postgres"),
         description="Folder of the embedded server's data.",
@@ -69,6 +106,12 @@ class Settings(BaseSettings):
         min_length=1,
         max_length=128,
         description="This auditor's name in leases and logs.",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of the Prometheus metrics at /metrics; without one there are none.",
     )
     heartbeat_file: Path | None = Field(
         default=None, description="Touched after every turn; the container's health check reads its age."
@@ -122,6 +165,21 @@ class Settings(BaseSettings):
         description="auto: readable on a terminal, JSON lines elsewhere.",
     )
 
+    @model_validator(mode="after")
+    def _check_key(self) -> Self:
+        if self.supabase_url is not None and self.supabase_key is None:
+            raise PydanticCustomError(
+                "key_missing", "SUPABASE_URL is set without SUPABASE_SERVICE_ROLE_KEY: set both, or neither"
+            )
+        key = "" if self.supabase_key is None else self.supabase_key.get_secret_value()
+        if key.startswith("sb_publishable_"):
+            raise PydanticCustomError(
+                "key_public",
+                "SUPABASE_SERVICE_ROLE_KEY holds a publishable key, which may read nothing: use the service_role or an "
+                "sb_secret_ key",
+            )
+        return self
+
     @property
     def settle(self) -> float:
         """Seconds after a minute's end until it is settled."""
@@ -171,7 +229,9 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
+        if not first["loc"]:  # of several settings together: the sentence names them
+            raise BadInput(f"{first['msg']}.") from None
+        name = str(first["loc"][0])
         shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
         if first["type"] == "extra_forbidden":
             raise BadInput(

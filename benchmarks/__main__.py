@@ -1,6 +1,6 @@
-"""Run benchmarks by name, or all of them: `python -m benchmarks [--quick] [ingest replay latency footprint faults demo]`.
+"""Run benchmarks by name, or all of them: `python -m benchmarks [--quick] [ingest replay latency footprint calibration faults series peers realtime collector demo]`.
 
-The numbers of all that ran go to benchmarks/results.json too.
+The numbers of all that ran go to benchmarks/results.json too, beside those of what did not run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ import json
 import sys
 from pathlib import Path
 
-NAMES = ("ingest", "replay", "latency", "footprint", "faults", "demo")
+NAMES = (
+    "ingest",
+    "replay",
+    "latency",
+    "footprint",
+    "calibration",
+    "faults",
+    "series",
+    "peers",
+    "realtime",
+    "collector",
+    "demo",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +38,8 @@ def main(arguments: list[str]) -> int:
         print(f"\n{name}\n{'-' * len(name)}", flush=True)
         results[name] = importlib.import_module(f"benchmarks.{name}").main(quick=quick)
     written = Path(__file__).with_name("results.json")
-    written.write_text(json.dumps(results, indent=2) + "\n")
+    before = json.loads(written.read_text()) if written.exists() else {}
+    written.write_text(json.dumps(before | results, indent=2) + "\n")
     print(f"\nWritten to {written.name}.")
     return 0
 

@@ -15,7 +15,8 @@ from psycopg.conninfo import make_conninfo
 
 from auditor.database.embedded import EmbeddedServer
 from auditor.database.migrations import apply_migrations
-from tests.servers.discovery import MAJORS, discover
+from tests.servers.discovery import discover
+from tests.servers.install import missing
 from tests.servers.running import running
 
 if TYPE_CHECKING:
@@ -26,17 +27,15 @@ _SERVERS = discover()
 
 
 def pytest_report_header() -> str:
-    missing = [str(major) for major in MAJORS if major not in _SERVERS]
     told = f"PostgreSQL {', '.join(map(str, _SERVERS))}"
-    return told + (f"; missing {', '.join(missing)}: run make servers" if missing else "")
+    lacking = missing()
+    return told + (f"; missing {', '.join(lacking)}: run make servers" if lacking else "")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    missing = [str(major) for major in MAJORS if major not in _SERVERS]
-    if missing and os.environ.get("CI"):
-        raise pytest.UsageError(
-            f"PostgreSQL {', '.join(missing)} is missing and CI is set: run make servers."
-        )
+    lacking = missing()
+    if lacking and os.environ.get("CI"):
+        raise pytest.UsageError(f"CI is set, and this machine lacks {', '.join(lacking)}: run make servers.")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -31,9 +31,9 @@ def make(data: Path, programs: Path, owner: Owner | None, *, durable: bool) -> N
     DependencyUnreachable
         If `initdb` fails; the message holds its reason.
     """
-    draft = data.with_name(f"{data.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(mode=0o700)
+    for left in data.parent.glob(f"{data.name}.new*"):  # a killed start's initdb may still write to one
+        shutil.rmtree(left, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(prefix=f"{data.name}.new.", dir=data.parent))
     door = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
     try:
         done = _initdb(draft, door, programs, owner, durable=durable)

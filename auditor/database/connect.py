@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from auditor.database import failures
-from auditor.errors import DependencyUnreachable
+from auditor.errors import BadInput, DependencyUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,6 +59,10 @@ async def resolve_database(
         if settings.database_url is not None:
             dsn = settings.database_url.get_secret_value()
             failures.check_dsn(dsn)
+        elif settings.supabase_url is not None:
+            raise BadInput(
+                "This command needs a connection string beside SUPABASE_URL: set SUPABASE_DB_URL (Dashboard > Connect > Session pooler)."
+            )
         else:
             dsn = await stack.enter_async_context(_embedded(settings, durable=durable))
             migrate = True if migrate is None else migrate

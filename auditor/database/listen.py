@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 import structlog
@@ -14,6 +13,7 @@ from psycopg import AsyncConnection
 
 from auditor.database import failures
 from auditor.database.connect import completed
+from auditor.database.hint import Hint, hint_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -22,15 +22,6 @@ CHANNEL: Final = "cache_metrics"
 PROBE_SECONDS: Final = 30.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """Minutes (since 1970) that were written and how many caches; `anew` after a connection, when some may have been missed."""
-
-    minutes: tuple[int, ...] = ()
-    caches: int = 0
-    anew: bool = False
 
 
 async def hints(
@@ -80,9 +71,7 @@ async def _listened(dsn: str, probe_seconds: float) -> AsyncGenerator[Hint]:
 
 
 def _read(payload: str) -> Hint:
-    """The hint in a payload; one that cannot be read is still a hint."""
     try:
-        told: Any = json.loads(payload)
-        return Hint(tuple(int(minute) for minute in told.get("minutes", ())), int(told.get("caches", 0)))
-    except (ValueError, TypeError, AttributeError):
+        return hint_of(json.loads(payload))
+    except ValueError:
         return Hint()

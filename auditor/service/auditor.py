@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -11,10 +12,12 @@ import structlog
 
 from auditor.errors import DependencyUnreachable
 from auditor.service.turn import Turns, TurnSummary
+from auditor.service.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from auditor.database.realtime import RealtimeHealth
     from auditor.database.store import Store
     from auditor.settings import Settings
 
@@ -45,6 +48,8 @@ class Auditor:
         Told of each turn that wrote something.
     turns
         What takes the turns; by default made from the store and the settings.
+    realtime
+        How Realtime is doing, where it is what hints; told in the log each hour and at each change.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Auditor:
         horizon: Callable[[], int | None] = lambda: None,
         on_turn: Callable[[TurnSummary], None] = lambda _: None,
         turns: Turns | None = None,
+        realtime: RealtimeHealth | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -70,6 +76,8 @@ class Auditor:
         self._maintain_at = time.monotonic() + FIRST_MAINTENANCE_SECONDS
         self._statuses: dict[str, str] = {}
         self._skewed = False
+        self._realtime = realtime
+        self.vitals = Vitals()
 
     def stop(self) -> None:
         """Finish the turn that is under way, give up the leases and end; may be called any number of times."""
@@ -136,6 +144,7 @@ class Auditor:
                 summary = await self._turn()
                 await self._maintain()
             except DependencyUnreachable as error:
+                self.vitals.outages += 1
                 outage = min(2 * outage or 0.5, LONGEST_OUTAGE_WAIT_SECONDS)
                 self._leased_at = -1e9
                 _log.error("database_lost", reason=str(error), again_in_seconds=outage)
@@ -150,6 +159,7 @@ class Auditor:
     async def _turn(self) -> TurnSummary:
         await self._lease()
         summary = await self._turns.take(settle_seconds=self._settings.settle, horizon_minute=self._horizon())
+        self.vitals.note_turn(summary, time.time(), hinted=self._hints is not None)
         self._heartbeat()
         self._report(summary)
         if summary.windows or summary.late:
@@ -178,6 +188,7 @@ class Auditor:
         if time.monotonic() < self._maintain_at or not self._held:
             return
         self._maintain_at = time.monotonic() + MAINTENANCE_SECONDS
+        self._report_hints()
         settings = self._settings
         done = await self._store.maintain(
             events_days=settings.events_days,
@@ -203,7 +214,8 @@ class Auditor:
     async def _listen(self) -> None:
         assert self._hints is not None
         async with contextlib.aclosing(self._hints()) as hints:
-            async for _ in hints:
+            async for hint in hints:
+                self.vitals.note_hint(anew=getattr(hint, "anew", False))
                 self._woken.set()
                 await asyncio.sleep(BETWEEN_HINTED_TURNS_SECONDS)
 
@@ -260,6 +272,11 @@ class Auditor:
             title=row["title"],
             fingerprint=fingerprint,
         )
+
+    def _report_hints(self) -> None:
+        vitals, realtime = self.vitals, self._realtime
+        told = {} if realtime is None else dataclasses.asdict(realtime)
+        _log.info("hints", announced=vitals.announced, unannounced=vitals.unannounced, **told)
 
     def _report_skew(self, horizon_minute: int) -> None:
         if self._horizon() is not None:

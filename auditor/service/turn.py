@@ -34,11 +34,12 @@ LAST_BACKOFF_SECONDS: Final = 1800.0
 class TurnSummary:
     """What a turn did.
 
-    `observations` are the rows written, `baselines` the caches whose normal was learned, `stale` the caches whose commit was refused.
+    `present` counts those of the windows that had a row; `observations` are the rows written, `baselines` the caches whose normal was learned, `stale` the caches whose commit was refused.
     """
 
     horizon_minute: int
     windows: int = 0
+    present: int = 0
     late: int = 0
     caches: int = 0
     more: bool = False
@@ -175,6 +176,7 @@ def _summary(
     return TurnSummary(
         horizon_minute=pull.horizon_minute,
         windows=sum(len(verdicts.ledger) for verdicts in stood if verdicts.ledger is not None),
+        present=sum(int(v.pulled.block.present.sum()) for v in stood if v.pulled.block is not None),
         late=sum(len(verdicts.late) for verdicts in stood),
         caches=len(stood),
         more=pull.more and bool(stood),

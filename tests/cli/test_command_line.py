@@ -45,7 +45,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[] 0"
 
 
-@pytest.mark.parametrize("command", ["run", "demo", "replay", "migrate", "baseline", "observations"])
+@pytest.mark.parametrize("command", ["run", "demo", "replay", "score", "migrate", "baseline", "observations"])
 def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
     assert f"  {command} " in _auditor("--help").stdout
     done = _auditor(command, "--help")

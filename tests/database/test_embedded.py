@@ -191,6 +191,21 @@ def test_a_start_that_is_killed_half_way_leaves_nothing_in_the_way(folder: Path)
     (folder / "data.new" / "PG_VERSION").write_text("18\n")
     with EmbeddedServer(folder, durable=False) as server:
         assert ask(server.dsn, "select 1") == 1
+    assert not list(folder.glob("data.new*"))
+
+
+def test_a_killed_start_whose_initdb_still_writes_is_in_nobodys_way(folder: Path) -> None:
+    draft = folder / "data.new"
+    draft.mkdir(parents=True)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", f"import os\nwhile True: os.makedirs({str(draft / 'base')!r}, exist_ok=True)"]
+    )
+    try:
+        with EmbeddedServer(folder, durable=False) as server:
+            assert ask(server.dsn, "select 1") == 1
+    finally:
+        writer.kill()
+        writer.wait()
 
 
 @pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from auditor.database.embedded import EmbeddedServer
-from auditor.database.listen import CHANNEL, Hint, hints
+from auditor.database.hint import Hint
+from auditor.database.listen import CHANNEL, hints
 from tests.database.proxy import Proxy
 
 if TYPE_CHECKING:

@@ -42,10 +42,13 @@ def answer(**given: object) -> dict[str, object]:
 
 def ledger(first: int, verdicts: list[Verdict]) -> Ledger:
     nothing = np.full(len(verdicts), np.nan)
-    scores = {metric.name: Scores(nothing, nothing, nothing, nothing, nothing) for metric in CATALOGUE}
+    scores = {metric.name: Scores(nothing, nothing, nothing, ()) for metric in CATALOGUE}
     value = np.arange(len(verdicts), dtype=np.float64)
-    scores["hit_rate"] = Scores(value, value + 1, nothing, value + 2, np.full(len(verdicts), 1e-300))
-    return Ledger(first, np.array([VERDICTS.index(v) for v in verdicts], dtype=np.int8), scores)
+    scores["hit_rate"] = Scores(
+        value, value + 1, np.full(len(verdicts), 1e-300), (lambda: (nothing, value + 2),)
+    )
+    codes = np.array([VERDICTS.index(v) for v in verdicts], dtype=np.int8)
+    return Ledger(first, codes, scores, np.zeros(len(verdicts), dtype=np.bool_))
 
 
 def test_a_block_lays_out_every_minute_and_keeps_what_is_unknown_unknown() -> None:

@@ -66,9 +66,10 @@ def _written(dsn: str, last: int) -> tuple[list[Any], list[Any]]:
 def _done(dsn: str, last: int) -> bool:
     (row,) = _ask(
         dsn,
-        f"select count(*) = 0 from monitoring.cache_auditor_checkpoint where monitoring.minute_of(cursor_minute) is null or monitoring.minute_of(cursor_minute) < {last}",
+        f"select coalesce(bool_and(coalesce(monitoring.minute_of(cursor_minute) >= {last}, false)), false)"
+        " from monitoring.cache_auditor_checkpoint",
     )
-    return bool(row[0]) and bool(_ask(dsn, "select 1 from monitoring.cache_auditor_checkpoint"))
+    return bool(row[0])
 
 
 def test_fifty_kills_at_random_moments_lose_nothing_and_write_nothing_twice(
@@ -288,7 +289,7 @@ def test_minutes_with_next_to_no_operations_page_nobody(
     database: str, tmp_path: Path, operations: int
 ) -> None:
     found = rows(windows(300, first=int(time.time() // 60) - 300))
-    for last in found[-8:]:
+    for last in found[-2:]:
         row = last
         row |= dict.fromkeys(("hits", "sets", "evictions", "errors"), 0)
         row |= {"misses": operations, "total_operations": operations, "hit_rate": 0.0 if operations else None}

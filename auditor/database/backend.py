@@ -1,0 +1,75 @@
+"""The database that the settings name, opened for the service: its store, its hints and how its hints are doing."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditor.database import listen
+from auditor.database.connect import resolve_database
+from auditor.database.postgres import PostgresStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from auditor.database.hint import Hint
+    from auditor.database.realtime import RealtimeHealth, RealtimeOptions
+    from auditor.database.store import Store
+    from auditor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A store, the maker of its hints (None where nothing but the clock wakes the auditor), and Realtime's health."""
+
+    store: Store
+    hints: Callable[[], AsyncGenerator[Hint]] | None
+    realtime: RealtimeHealth | None = None
+
+
+@contextlib.asynccontextmanager
+async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
+    """Open what the settings name: the Supabase project, else the PostgreSQL database, else the embedded one.
+
+    Raises
+    ------
+    DependencyUnreachable
+        If it does not answer, refuses the key, or lacks the schema; the sentence names the mend.
+    BadInput
+        If an address or a folder cannot be used.
+    """
+    if settings.supabase_url is None or settings.supabase_key is None:
+        async with resolve_database(settings) as dsn:
+            store = PostgresStore(dsn, worker=settings.worker)
+            yield Backend(store, functools.partial(listen.hints, dsn))
+        return
+    from auditor.database.realtime import RealtimeHints
+    from auditor.database.rest import SupabaseCalls
+    from auditor.database.supabase_store import SupabaseStore
+
+    calls = SupabaseCalls(settings.supabase_url, settings.supabase_key)
+    try:
+        await calls.call("auditor_examine", {})
+        realtime = RealtimeHints(settings.supabase_url, settings.supabase_key, realtime_options(settings))
+        yield Backend(
+            SupabaseStore(calls, worker=settings.worker),
+            realtime.hints if settings.realtime else None,
+            realtime.health if settings.realtime else None,
+        )
+    finally:
+        await calls.close()
+
+
+def realtime_options(settings: Settings) -> RealtimeOptions:
+    """The part of the settings that Realtime reads."""
+    from auditor.database.realtime import RealtimeOptions
+
+    return RealtimeOptions(
+        channel=settings.realtime_channel,
+        event=settings.realtime_event,
+        private=settings.realtime_private,
+        changes=settings.realtime_changes,
+        canary_seconds=settings.canary_seconds,
+    )

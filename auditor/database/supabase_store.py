@@ -1,0 +1,131 @@
+"""The store on a Supabase project: the same SQL functions, one request each; between pull and commit nothing is held."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from auditor.database import rest_failures, wire
+from auditor.database.rest_failures import RestFailure
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from auditor.database.rest import SupabaseCalls
+    from auditor.database.store import Committed, Pull, Verdicts
+
+_log = structlog.get_logger(__name__)
+
+WINDOWS_AT_MOST: Final = 5_000
+"""Windows of one pull at first: Supabase ends a statement after 8 s."""
+WINDOWS_AT_LEAST: Final = 60
+_TOO_LONG: Final = "57014"
+
+
+class SupabaseStore:
+    """The `Store` of a Supabase project, for one worker at a time.
+
+    A pull that the project's statement timeout ends is asked again for half as much, and later ones stay that small until
+    the backlog is done.
+
+    Parameters
+    ----------
+    calls
+        The project's functions; closed with the store.
+    worker
+        This auditor's name in the leases.
+    """
+
+    def __init__(self, calls: SupabaseCalls, *, worker: str) -> None:
+        self._calls = calls
+        self._worker = worker
+        self.windows_at_most = WINDOWS_AT_MOST
+
+    async def lease(self, *, lease_seconds: int, max_caches: int) -> tuple[str, ...]:
+        """Renew this worker's leases, take its fair share of the free ones, and name the caches it now holds."""
+        answer = await self._calls.call(
+            "auditor_lease",
+            {"worker": self._worker, "lease_seconds": lease_seconds, "max_caches": max_caches},
+        )
+        return tuple(answer["held"])
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[SupabaseTurn]:
+        """One turn; its commit is one request and so one transaction, accepted only under the pull's fencing tokens."""
+        yield SupabaseTurn(self, self._calls, self._worker)
+
+    async def release(self) -> None:
+        """Give up every lease of this worker, so that another takes over at once."""
+        await self._calls.call("auditor_release", {"worker": self._worker})
+
+    async def maintain(self, *, events_days: int, minutes_days: int, hours_days: int) -> dict[str, Any]:
+        """Roll up finished hours and purge what has expired; {} where another worker is doing so."""
+        answer: dict[str, Any] | None = await self._calls.call(
+            "auditor_maintain",
+            {"events_days": events_days, "minutes_days": minutes_days, "hours_days": hours_days},
+        )
+        return answer or {}
+
+    async def close(self) -> None:
+        """Close the connections; safe to call twice."""
+        await self._calls.close()
+
+
+class SupabaseTurn:
+    """The `Turn` of a store on Supabase."""
+
+    def __init__(self, store: SupabaseStore, calls: SupabaseCalls, worker: str) -> None:
+        self._store = store
+        self._calls = calls
+        self._worker = worker
+
+    async def pull(
+        self,
+        *,
+        settle_seconds: float,
+        max_windows_per_cache: int,
+        max_windows: int,
+        known: Mapping[str, int],
+        horizon_minute: int | None = None,
+    ) -> Pull:
+        """The settled and the late windows of every cache leased to this worker."""
+        store = self._store
+        while True:
+            at_most = min(max_windows, store.windows_at_most)
+            request = {
+                "settle_seconds": settle_seconds,
+                "max_windows_per_cache": min(max_windows_per_cache, at_most),
+                "max_windows": at_most,
+                "known": dict(known),
+                "horizon_minute": horizon_minute,
+            }
+            arguments = {"worker": self._worker, "request": request}
+            try:
+                answer = await self._calls.call_once("auditor_pull", arguments)
+            except RestFailure as failure:
+                if failure.code == _TOO_LONG and at_most > WINDOWS_AT_LEAST:
+                    store.windows_at_most = max(WINDOWS_AT_LEAST, at_most // 2)
+                    _log.warning("pull_took_too_long", next_windows=store.windows_at_most)
+                    continue
+                if not failure.is_passing:
+                    raise rest_failures.explain(failure, self._calls.url, "auditor_pull") from None
+                answer = await self._calls.call("auditor_pull", arguments)
+            pull = wire.read_pull(answer)
+            if not pull.more:
+                store.windows_at_most = WINDOWS_AT_MOST
+            return pull
+
+    async def commit(self, pull: Pull, results: Sequence[Verdicts]) -> dict[str, Committed]:
+        """Write the results; each cache's stand or fall by its own lease and cursor. A repeated commit does nothing."""
+        answer = await self._calls.call(
+            "auditor_commit",
+            {
+                "worker": self._worker,
+                "watermark": pull.watermark,
+                "results": json.loads(wire.write_results(results)),
+            },
+        )
+        return wire.read_outcomes(answer)

@@ -1,0 +1,1 @@
+"""`auditor doctor`: each link of the chain proved, each failure with its mend."""

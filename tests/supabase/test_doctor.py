@@ -1,0 +1,223 @@
+"""`auditor doctor` on a project with one link broken: it names the link, and its mend works when followed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tests.supabase.standing import running_supabase
+from tests.supabase.test_service import environment, ingest, of_project
+
+if TYPE_CHECKING:
+    from tests.supabase.standing import Supabase
+
+LINKS = [
+    "settings", "reachable", "key", "exposed", "schema", "grants", "publication", "realtime", "ingest", "hint",
+    "collector", "baseline", "lag", "coverage", "model",
+]  # fmt: skip
+
+
+def doctor(variables: dict[str, str], *options: str) -> tuple[int, dict[str, dict[str, Any]], str]:
+    ended = subprocess.run(
+        [sys.executable, "-m", "auditor", "doctor", "--format", "json", "--seconds", "5", *options],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["healthy"] == (ended.returncode == 0)
+    return (
+        ended.returncode,
+        {check["name"]: check for check in answer["checks"]},
+        ended.stdout + ended.stderr,
+    )
+
+
+def broken(found: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for name, check in found.items() if check["status"] == "fail"]
+
+
+def mend_by_sql(dsn: str, mend: str) -> None:
+    """Carry out the statement that a mend names, as the owner would."""
+    statement = re.search(r"(?:as the owner: )(.+;)", mend)
+    assert statement, mend
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement[1].encode())
+
+
+@pytest.fixture
+def healthy(project: Supabase) -> Supabase:
+    """A project with one live cache that is audited and has a baseline."""
+    now = time.time()
+    for minute in range(1, 30):
+        ingest(project.dsn, now - 60 * minute)
+    with psycopg.connect(project.dsn, autocommit=True) as connection:
+        connection.execute(
+            "insert into monitoring.cache_baseline_metrics (implementation_type, baseline_period_start, baseline_period_end)"
+            " values ('a', now(), now())"
+        )
+    audit = [sys.executable, "-m", "auditor", "run", "--once"]
+    subprocess.run(audit, env=of_project(project), check=True, capture_output=True)
+    return project
+
+
+def traces(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            "select (select count(*) from monitoring.cache_metrics where implementation_type like 'auditor-doctor-%')"
+            " + (select count(*) from monitoring.cache_metrics_1min where implementation_type like 'auditor-doctor-%')"
+            " + (select count(*) from monitoring.cache_auditor_checkpoint where implementation_type like 'auditor-doctor-%')"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize("kind", ["service_key", "secret_key"])
+def test_a_healthy_project_passes_every_line_and_keeps_no_trace(healthy: Supabase, kind: str) -> None:
+    key = getattr(healthy, kind)
+    code, found, said = doctor(of_project(healthy) | {"SUPABASE_SERVICE_ROLE_KEY": key})
+    assert (code, broken(found)) == (0, [])
+    assert list(found) == LINKS
+    assert [name for name, check in found.items() if check["status"] == "skip"] == ["model"]
+    assert traces(healthy.dsn) == 0
+    assert key not in said
+
+
+def test_without_a_canary_nothing_is_written_or_broadcast(healthy: Supabase) -> None:
+    opened = healthy.realtime.opened
+    code, found, _ = doctor(of_project(healthy), "--no-canary")
+    assert code == 0
+    assert {found[name]["status"] for name in ("realtime", "ingest", "hint")} == {"skip"}
+    assert healthy.realtime.opened == opened
+    assert "ingest_cache_metrics" not in healthy.rest.calls
+
+
+def test_postgresql_is_examined_too(healthy: Supabase) -> None:
+    code, found, _ = doctor(environment(AUDITOR_DATABASE_URL=healthy.dsn))
+    assert (code, broken(found)) == (0, [])
+    assert found["hint"]["status"] == "pass"
+    assert found["exposed"]["status"] == "skip"
+
+
+@pytest.mark.parametrize("wrong", ["sb_secret_of_another_project", "forged", "expired", "anon"])
+def test_a_wrong_key_is_found(healthy: Supabase, wrong: str) -> None:
+    key = {
+        "forged": healthy.service_key[:-5] + "AAAAA",
+        "expired": healthy.keys.signed({"role": "service_role", "exp": 1}),
+        "anon": healthy.anon_key,
+    }.get(wrong, wrong)
+    code, found, said = doctor(of_project(healthy) | {"SUPABASE_SERVICE_ROLE_KEY": key})
+    assert code == 1
+    assert broken(found) == ["grants" if wrong == "anon" else "key"]
+    assert key not in said
+
+
+def test_an_unexposed_schema_is_found(database: str) -> None:
+    with running_supabase(database, exposed=("public",)) as project:
+        code, found, _ = doctor(of_project(project))
+        assert (code, broken(found)) == (1, ["exposed"])
+        assert "Exposed schemas" in found["exposed"]["mend"]
+        project.rest.exposed.append("monitoring")
+        project.do(project.rest.reload())
+        assert "exposed" not in broken(doctor(of_project(project))[1])
+
+
+def test_a_missing_grant_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+        connection.execute("revoke insert on monitoring.cache_auditor_ledger from service_role")
+    code, found, _ = doctor(of_project(healthy))
+    assert (code, broken(found)) == (1, ["grants"])
+    assert "insert on cache_auditor_ledger" in found["grants"]["said"]
+    mend_by_sql(healthy.dsn, found["grants"]["mend"])
+    assert doctor(of_project(healthy))[0] == 0
+
+
+def test_a_schema_open_to_anon_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+        connection.execute("grant usage on schema monitoring to anon")
+    _, found, _ = doctor(of_project(healthy))
+    assert broken(found) == ["grants"]
+    mend_by_sql(healthy.dsn, found["grants"]["mend"])
+    assert doctor(of_project(healthy))[0] == 0
+
+
+@pytest.mark.parametrize("table", ["cache_metrics_1min", "cache_auditor_observations"])
+def test_a_missing_publication_is_found_and_its_mend_works(healthy: Supabase, table: str) -> None:
+    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+        connection.execute(f"alter publication supabase_realtime drop table monitoring.{table}".encode())
+    _, found, _ = doctor(of_project(healthy))
+    assert broken(found) == ["publication"]
+    mend_by_sql(healthy.dsn, found["publication"]["mend"])
+    assert doctor(of_project(healthy))[0] == 0
+
+
+def test_a_dead_realtime_is_found_and_the_rest_is_looked_at(healthy: Supabase) -> None:
+    healthy.realtime.faults.refuse = True
+    _, found, _ = doctor(of_project(healthy))
+    assert broken(found) == ["realtime"]
+    assert found["ingest"]["status"] == "pass"
+    assert "HTTP 503" in found["realtime"]["said"]
+    healthy.realtime.faults.refuse = False
+    healthy.realtime.faults.silent = True
+    assert broken(doctor(of_project(healthy))[1]) == ["realtime"]
+    assert traces(healthy.dsn) == 0
+
+
+def test_a_broadcast_on_another_channel_is_found(healthy: Supabase) -> None:
+    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"alter database {name} set auditor.realtime_channel = 'elsewhere'".encode())
+    variables = of_project(healthy) | {"AUDITOR_REALTIME_CHANGES": "false"}
+    _, found, _ = doctor(variables)
+    assert broken(found) == ["hint"]
+    assert doctor(variables | {"AUDITOR_REALTIME_CHANNEL": "elsewhere"})[0] == 0
+
+
+def test_a_stale_collector_a_missing_baseline_and_a_lag_are_found(project: Supabase) -> None:
+    for minute in range(30, 40):
+        ingest(project.dsn, time.time() - 60 * minute)
+    _, found, _ = doctor(of_project(project))
+    assert broken(found) == ["collector", "baseline", "lag", "coverage"]
+    assert "get_collector().get_stats()" in found["collector"]["mend"]
+    assert "auditor baseline learn a," in found["baseline"]["mend"]
+    assert "never audited" in found["lag"]["said"]
+
+
+def test_a_project_without_the_schema_and_one_that_is_away_are_found(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("create schema monitoring; create table monitoring.cache_metrics_1min ()")
+    with running_supabase(empty_database) as project:
+        _, found, _ = doctor(of_project(project))
+        assert broken(found) == ["schema"]
+        assert "auditor migrate" in found["schema"]["mend"]
+        variables = of_project(project)
+    _, found, _ = doctor(variables)
+    assert broken(found) == ["reachable"]
+
+
+def test_a_setting_that_cannot_be_used_is_a_line_of_its_own() -> None:
+    code, found, _ = doctor(environment(SUPABASE_URL="https://project.supabase.co"))
+    assert (code, broken(found)) == (1, ["settings"])
+    assert "SUPABASE_SERVICE_ROLE_KEY" in found["settings"]["said"] + found["settings"]["mend"]
+
+
+def test_the_text_is_one_line_for_each_link_and_one_for_each_mend(healthy: Supabase) -> None:
+    healthy.realtime.faults.refuse = True
+    ended = subprocess.run(
+        [sys.executable, "-m", "auditor", "doctor", "--seconds", "2"],
+        env=of_project(healthy), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    lines = ended.stdout.splitlines()
+    assert len(lines) == len(LINKS) + 1
+    assert sum("mend: " in line for line in lines) == 1
+    assert ended.stderr == "auditor: 1 of 15 links are broken: realtime.\n"

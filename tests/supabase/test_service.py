@@ -1,0 +1,162 @@
+"""`auditor run` on a Supabase project: the same ledger as over PostgreSQL, woken by Realtime, alive without it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from tests.service.test_service import _ask, _done, _fill, _written
+from tests.service.worker import eventually
+from tests.supabase.standing import running_supabase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.supabase.standing import Supabase
+
+MINUTES = 1500
+
+
+def environment(**given: str) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AUDITOR_", "SUPABASE_"))
+    }
+    return kept | {"LOG_FORMAT": "json", "AUDITOR_SETTLE_SECONDS": "0"} | given
+
+
+def of_project(project: Supabase, **given: str) -> dict[str, str]:
+    return environment(
+        SUPABASE_URL=project.url,
+        SUPABASE_SERVICE_ROLE_KEY=project.service_key,
+        AUDITOR_CANARY_SECONDS="0.5",
+        **given,
+    )
+
+
+@contextlib.contextmanager
+def running(log: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as lines:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "auditor", "run"], env=variables, stderr=lines, stdout=lines
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(30)
+    assert code == 0, log.read_text()[-2000:]
+
+
+def ingest(dsn: str, at: float, *, cache: str = "a") -> None:
+    event = {
+        "cache_key": "k", "operation_type": "hit", "implementation_type": cache, "response_time_ms": 0.25,
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
+    }  # fmt: skip
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("select monitoring.ingest_cache_metrics(%s::jsonb)", (json.dumps([event]),))
+
+
+def metric(port: int, name: str) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"cache_auditor_{name} ")))
+
+
+def logged(log: Path, event: str) -> list[dict[str, object]]:
+    records = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [record for record in records if record["event"] == event]
+
+
+def test_the_ledger_and_the_observations_are_those_of_postgresql(
+    database: str, empty_database: str, tmp_path: Path
+) -> None:
+    from auditor.database.migrations import apply_migrations
+
+    apply_migrations(empty_database)
+    first = int(time.time() // 60) - MINUTES - 2
+    last = first + MINUTES - 1
+    for dsn in (database, empty_database):
+        _fill(dsn, first=first)
+    direct = environment(AUDITOR_DATABASE_URL=empty_database)
+    with running(tmp_path / "direct", direct):
+        eventually(lambda: _done(empty_database, last), seconds=60)
+    with running_supabase(database) as project, running(tmp_path / "rest", of_project(project)):
+        eventually(lambda: _done(database, last), seconds=60)
+    ledger, observations = _written(database, last)
+    assert len(ledger) == 2 * MINUTES
+    assert len(observations) > 1
+    ledger_there, observations_there = _written(empty_database, last)
+    for row, there in zip(ledger, ledger_there, strict=True):
+        assert row == there
+    for row, there in zip(observations, observations_there, strict=True):
+        assert row == there
+    assert project.service_key not in (tmp_path / "rest").read_text()
+
+
+def test_a_hint_over_realtime_wakes_it_at_once_and_is_counted(project: Supabase, tmp_path: Path) -> None:
+    ingest(project.dsn, time.time() - 600)
+    log = tmp_path / "log"
+    with running(log, of_project(project, AUDITOR_POLL_SECONDS="600", AUDITOR_METRICS_PORT="0")):
+        eventually(lambda: bool(logged(log, "metrics_served")) and len(logged(log, "realtime_live")) >= 2)
+        port = int(str(logged(log, "metrics_served")[0]["port"]))
+        eventually(lambda: metric(port, "windows_audited_total") >= 5)
+        late = "select count(*) from monitoring.cache_auditor_ledger where late_verdict is not null"
+        ingest(project.dsn, time.time() - 300)
+        eventually(lambda: _ask(project.dsn, late) == [(1,)], seconds=10)
+        eventually(lambda: metric(port, "turns_announced_total") >= 1)
+        assert metric(port, "realtime_live") == 1
+        assert metric(port, "realtime_changes_live") == 1
+        assert time.time() - metric(port, "realtime_last_hint_timestamp_seconds") < 30
+
+
+def test_the_poll_works_alone_when_realtime_never_does(project: Supabase, tmp_path: Path) -> None:
+    project.realtime.faults.refuse = True
+    ingest(project.dsn, time.time() - 600)
+    log = tmp_path / "log"
+    with running(log, of_project(project, AUDITOR_POLL_SECONDS="0.3", AUDITOR_METRICS_PORT="0")):
+        eventually(lambda: bool(logged(log, "metrics_served")))
+        port = int(str(logged(log, "metrics_served")[0]["port"]))
+        eventually(lambda: metric(port, "windows_audited_total") >= 5)
+        ingest(project.dsn, time.time() - 300)
+        eventually(lambda: metric(port, "late_windows_audited_total") >= 1, seconds=10)
+        assert metric(port, "turns_unannounced_total") >= 2
+        assert metric(port, "turns_announced_total") == 0
+        assert metric(port, "realtime_live") == 0
+        assert "HTTP 503" in str(logged(log, "realtime_lost")[0]["reason"])
+    told = {json.loads(line)["event"] for line in log.read_text().splitlines()}
+    assert not any("HTTP Request" in event or "Connection" in event for event in told), told
+
+
+def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Path) -> None:
+    ingest(project.dsn, time.time() - 600)
+    log = tmp_path / "log"
+    with running(log, of_project(project, AUDITOR_POLL_SECONDS="0.3")):
+        counted = "select count(*) from monitoring.cache_auditor_ledger"
+        eventually(lambda: _ask(project.dsn, counted)[0][0] >= 5)
+        project.stop()
+        ingest(project.dsn, time.time() - 300)
+        time.sleep(2)
+        project.start()
+        late = "select count(*) from monitoring.cache_auditor_ledger where late_verdict is not null"
+        eventually(lambda: _ask(project.dsn, late) == [(1,)], seconds=60)
+
+
+def test_a_wrong_key_ends_the_start_with_its_mend(project: Supabase) -> None:
+    variables = of_project(project) | {"SUPABASE_SERVICE_ROLE_KEY": project.anon_key}
+    ended = subprocess.run(
+        [sys.executable, "-m", "auditor", "run"], env=variables, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3
+    assert "denies this key access to schema monitoring" in ended.stderr
+    assert project.anon_key not in ended.stderr
+    assert "Traceback" not in ended.stderr
