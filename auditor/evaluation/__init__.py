@@ -1,0 +1,1 @@
+"""Grading of models and prompts on recorded incidents."""

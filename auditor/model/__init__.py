@@ -1,0 +1,1 @@
+"""The model: asked within a deadline and a budget, trusted with nothing."""
