@@ -22,6 +22,10 @@ GATE: Final = ("dm10", "seas_e", "lev_e", "levslow_e")
 GATE_LEVEL: Final = 0.7
 """Points with none of them above this are ordinary, and not looked at further."""
 LEAST_RATE: Final = 1e-12
+RULE_WEIGHT: Final = 1.5
+"""What the rule counts beside the trees: they know more, it errs otherwise, and together they err less than either."""
+RULE_ONSET: Final = 2.5
+MOST_OF_RULE: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Model:
     Parameters
     ----------
     trees, base
-        The sum of the trees and the base is the margin of a point.
+        The sum of the trees, the base and the weighted `rule` is the margin of a point.
     lowest
         The margin that no point is below.
     seconds
@@ -82,7 +86,8 @@ class Model:
         found = 1.0 / (1.0 + exact_exp(GATE_LEVEL - raised))
         columns = [features[name][looked_at].astype(np.float32) for name in NAMES]
         if len(looked_at):
-            found[looked_at] = 1.0 + margin(self.trees, self.base, columns) - self.lowest
+            by_rule = RULE_WEIGHT * rule(*(features[name][looked_at] for name in ("on", "dm10", "seas_e")))
+            found[looked_at] = 1.0 + margin(self.trees, self.base, columns) + by_rule - self.lowest
         return found
 
     def p_values(self, scores: Floats, seconds: float) -> Floats:
@@ -97,3 +102,16 @@ class Model:
         beyond = slope * np.maximum(place - self.margins[-1], 0.0)
         p = np.maximum(exact_exp(np.interp(place, self.margins, logs) + beyond), LEAST_RATE)
         return np.where((scores < 1.0) | (place < self.margins[0]), 1.0, p)
+
+
+def rule(onset: Floats, recent: Floats, off_season: Floats) -> Floats:
+    """How strange a point is by three features alone, 0..4: its onset where that is clear, else a capped trace of what has just been.
+
+    Parameters
+    ----------
+    onset, recent, off_season
+        Shape (n,): the mean size of the fast and the level residual, its falling maximum, and the recent mean of the seasonal residual's size.
+    """
+    span = 0.5 * (np.maximum(recent, 0.0) + np.maximum(off_season, 0.0))
+    trace = RULE_ONSET * span / (RULE_ONSET + span)
+    return np.asarray(np.clip(np.where(onset > RULE_ONSET, onset, trace), 0.0, MOST_OF_RULE))
