@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -12,14 +13,60 @@ from prometheus_client.registry import Collector
 from auditor.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
     from auditor.database.realtime import RealtimeHealth
+    from auditor.service.teller import Told
     from auditor.service.turn import TurnSummary
 
 PREFIX: Final = "cache_auditor"
+
+
+@dataclass(slots=True)
+class ExplainingVitals:
+    """Counters of explanations since the start.
+
+    Parameters
+    ----------
+    endings
+        Explanations by how they ended (`Ending`).
+    failures
+        Those without an answer, by the word for why.
+    rejections
+        Claims of answers that were taken out, by the reason.
+    coalesced
+        Incidents that another's explanation tells of.
+    input_tokens, output_tokens, cost
+        What was used; money in the currency of the prices, as far as it is known.
+    seconds
+        Time that explanations took, together.
+    """
+
+    endings: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    rejections: Counter[str] = field(default_factory=Counter)
+    coalesced: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    seconds: float = 0.0
+
+    def note(self, told: Told, seconds: float) -> None:
+        """Count an explanation that took so long."""
+        self.endings[told.ending] += 1
+        self.seconds += seconds
+        asked = told.asked
+        if asked is None:
+            return
+        self.input_tokens += asked.input_tokens
+        self.output_tokens += asked.output_tokens
+        self.cost += asked.cost or 0.0
+        if asked.failure is not None:
+            self.failures[asked.failure] += 1
+        if asked.checked is not None:
+            self.rejections.update(one.reason for one in asked.checked.rejected)
 
 
 @dataclass(slots=True)
@@ -35,6 +82,8 @@ class Vitals:
     announced, unannounced
         Turns that found something to judge, by whether a hint had come since the one before: many that none announced
         mean that hints are lost and the poll alone works.
+    explaining
+        Counters of explanations.
     """
 
     turns: int = 0
@@ -45,6 +94,7 @@ class Vitals:
     announced: int = 0
     unannounced: int = 0
     last_turn_at: float | None = None
+    explaining: ExplainingVitals = field(default_factory=ExplainingVitals)
     _hinted: bool = False
 
     def note_hint(self, *, anew: bool) -> None:
@@ -90,6 +140,7 @@ class _Reader(Collector):
             vitals.unannounced,
         )
         yield _gauge("last_turn_timestamp_seconds", "When the last turn ended.", vitals.last_turn_at)
+        yield from _explaining(vitals.explaining)
         if realtime is None:
             return
         yield _gauge("realtime_live", "Whether Realtime's own canary comes back.", float(realtime.live))
@@ -106,6 +157,19 @@ class _Reader(Collector):
         )
         yield _counter("realtime_hints", "Hints that came over Realtime.", realtime.hints)
         yield _counter("realtime_rebuilds", "Realtime sessions given up and built anew.", realtime.rebuilds)
+
+
+def _explaining(vitals: ExplainingVitals) -> Iterator[Metric]:
+    yield _counted("explanations", "Explanations by how they ended.", "ending", vitals.endings)
+    yield _counted("model_failures", "Questions to a model without an answer.", "reason", vitals.failures)
+    yield _counted(
+        "model_claims_rejected", "Claims that were taken out of answers.", "reason", vitals.rejections
+    )
+    yield _counter("incidents_coalesced", "Incidents that another's explanation tells of.", vitals.coalesced)
+    tokens = {"input": vitals.input_tokens, "output": vitals.output_tokens}
+    yield _counted("model_tokens", "Tokens used.", "direction", tokens)
+    yield _counter("model_cost", "Money spent, in the currency of the prices.", vitals.cost)
+    yield _counter("explanation_seconds", "Time that explanations took, together.", vitals.seconds)
 
 
 def serve_metrics(
@@ -139,3 +203,10 @@ def _counter(name: str, told: str, value: float) -> Metric:
 
 def _gauge(name: str, told: str, value: float | None) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", told, value=float("nan") if value is None else value)
+
+
+def _counted(name: str, told: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", told, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family

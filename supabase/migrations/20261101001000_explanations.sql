@@ -143,13 +143,28 @@ create or replace function monitoring.leads(evidence jsonb) returns boolean
 language sql immutable parallel safe
 as $$ select coalesce(evidence -> 'lead', 'true'::jsonb) = 'true'::jsonb $$;
 
+-- An incident beside the one that is spoken of: the columns that say what it was.
+create or replace function monitoring.told_in_short(observation monitoring.cache_auditor_observations) returns jsonb
+language sql stable
+as $$
+    select jsonb_build_object('incident_id', observation.incident_id, 'implementation_type', observation.implementation_type,
+        'metric_name', observation.metric_name, 'severity', observation.severity, 'status', observation.status, 'title', observation.title,
+        'verdict', observation.verdict, 'window_start', observation.window_start, 'window_end', observation.window_end,
+        'evidence', observation.evidence)
+$$;
+
+-- Severities in order, the gravest first.
+create or replace function monitoring.gravity(severity text) returns integer
+language sql immutable parallel safe
+as $$ select array_position(array['critical', 'warning', 'info'], severity) $$;
+
 -- Everything that a model may be told of the incident that a finding belongs to; null where there is no such finding.
 --
--- Answers {of, incident_id, as_of, rows: [observation, the leader first], hour: the one-minute windows as auditor_pull gives them,
--- errors: [{type, count, message}], keys: [text], past: [{began, severity, cause, metric, minutes, verdict}],
--- others: [{cache, metric, severity, title}]}. `as_of` is the end of the last window that is spoken of; the hour ends at most half an hour after
--- the incident's beginning; keys are the most missed of its most unusual minute; past incidents are those of the same cache with the same leading
--- metric or first cause. Texts are as the cache sent them: they are redacted by whoever asks.
+-- Answers {of, fingerprint, incident_id, as_of_minute, rows: [observation, the leader first], hour: the one-minute windows as auditor_pull gives
+-- them, errors: [{type, count, message}], keys: [text], past: [observation], others: [observation]}. The minute is the one after the last
+-- that is spoken of; the hour ends at most half an hour after the incident's beginning; keys are the most missed of its most unusual minute; past are
+-- the leading observations of earlier incidents of the cache with the same leading metric or first cause; others those of incidents at the same
+-- time. Texts are as the cache sent them: they are redacted by whoever asks.
 create or replace function monitoring.auditor_explanation_material(fingerprint text) returns jsonb
 language plpgsql stable set search_path = ''
 as $$
@@ -178,7 +193,7 @@ begin
         'of', monitoring.explained_state(lead.status, lead.severity, lead.evidence),
         'fingerprint', lead.fingerprint,
         'incident_id', lead.incident_id,
-        'as_of', until_at,
+        'as_of_minute', monitoring.minute_of(until_at),
         'rows', to_jsonb(incident),
         'hour', (
             select monitoring.columnar(array_agg(w order by w.minute_window)) from monitoring.cache_metrics_1min w
@@ -204,24 +219,18 @@ begin
                         and m.implementation_type = lead.implementation_type and m.operation_type = 'miss' limit 5000) as s
                 group by 1 order by 2 desc, 1 limit 5) as k), '[]'::jsonb),
         'past', coalesce((
-            select jsonb_agg(p.told order by p.window_start desc) from (
-                select o.window_start, jsonb_build_object('began', o.window_start, 'severity', o.severity,
-                    'cause', o.evidence #>> '{causes,0,cause}', 'metric', o.metric_name,
-                    'minutes', (extract(epoch from o.window_end - o.window_start) / 60)::integer, 'verdict', o.verdict) as told
-                from monitoring.cache_auditor_observations o
+            select jsonb_agg(monitoring.told_in_short(p) order by p.window_start desc) from (
+                select * from monitoring.cache_auditor_observations o
                 where o.implementation_type = lead.implementation_type and o."timestamp" < began and o.incident_id <> lead.incident_id
                     and monitoring.leads(o.evidence)
                     and (o.metric_name = lead.metric_name or o.evidence #>> '{causes,0,cause}' = lead.evidence #>> '{causes,0,cause}')
                 order by o."timestamp" desc limit 5) as p), '[]'::jsonb),
         'others', coalesce((
-            select jsonb_agg(p.told order by p.place, p.window_start) from (
-                select o.window_start, array_position(array['critical', 'warning', 'info'], o.severity) as place,
-                    jsonb_build_object('cache', o.implementation_type, 'metric', o.metric_name, 'severity', o.severity, 'title', o.title)
-                        as told
-                from monitoring.cache_auditor_observations o
+            select jsonb_agg(monitoring.told_in_short(p) order by monitoring.gravity(p.severity), p.window_start) from (
+                select * from monitoring.cache_auditor_observations o
                 where o.window_end > began and o.window_start < until_at and o.incident_id <> lead.incident_id
                     and monitoring.leads(o.evidence)
-                order by 2, o.window_start limit 10) as p), '[]'::jsonb));
+                order by monitoring.gravity(o.severity), o.window_start limit 10) as p), '[]'::jsonb));
 end
 $$;
 
@@ -240,13 +249,13 @@ as $$
             full join (select * from monitoring.cache_auditor_ledger a where a.minute_window >= from_time and a.minute_window < to_time) as l
                 on l.implementation_type = w.implementation_type and l.minute_window = w.minute_window),
         'rows', coalesce((
-            select jsonb_agg(to_jsonb(o) order by array_position(array['critical', 'warning', 'info'], o.severity), o.window_start,
+            select jsonb_agg(to_jsonb(o) order by monitoring.gravity(o.severity), o.window_start,
                 o.fingerprint)
             from (
                 select * from monitoring.cache_auditor_observations every
                 where every.window_end > from_time and every.window_start < to_time and every.incident_id is not null
                     and monitoring.leads(every.evidence)
-                order by array_position(array['critical', 'warning', 'info'], every.severity), every.window_start limit 2000) as o),
+                order by monitoring.gravity(every.severity), every.window_start limit 2000) as o),
             '[]'::jsonb))
 $$;
 

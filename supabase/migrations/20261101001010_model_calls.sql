@@ -55,7 +55,7 @@ create or replace function monitoring.waiting_for_words(wanted text, request jso
 returns table (fingerprint text, place bigint)
 language sql stable
 as $$
-    select w.fingerprint, row_number() over (order by array_position(array['critical', 'warning', 'info'], w.severity),
+    select w.fingerprint, row_number() over (order by monitoring.gravity(w.severity),
         (w.evidence #>> '{impact,extra_backend_calls}')::double precision desc nulls last,
         (w.evidence #>> '{impact,added_latency_seconds}')::double precision desc nulls last, w.window_end desc, w.fingerprint)
     from (
@@ -275,6 +275,8 @@ begin
         if not attached then
             perform monitoring.note_unexplained(array[row_now.fingerprint], 'outdated: the incident changed while a model was asked');
         end if;
+    elsif outcome ->> 'status' <> 'done' and row_now.fingerprint is not null then
+        perform monitoring.note_unexplained(array[row_now.fingerprint], coalesce(outcome ->> 'reason', 'failed'));
     end if;
     return jsonb_build_object('settled', true, 'attached', coalesce(attached, false));
 end
