@@ -53,7 +53,8 @@ as $$ select pg_advisory_xact_lock(hashtextextended('monitoring.cache_auditor_mo
 -- which two auditors in turn were lost while they asked; and those that an engineer says to ignore.
 create or replace function monitoring.waiting_for_words(wanted text, request jsonb, moment timestamptz)
 returns table (fingerprint text, place bigint)
-language sql stable
+-- right after a storm the planner has not yet heard of its ten thousand rows, and would compare each with each
+language sql stable set enable_nestloop = off
 as $$
     select w.fingerprint, row_number() over (order by monitoring.gravity(w.severity),
         (w.evidence #>> '{impact,extra_backend_calls}')::double precision desc nulls last,

@@ -238,7 +238,7 @@ CAPS: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
 async def test_two_auditors_share_a_cap_to_the_last_call(
     opened: Opened, connection: Connection, cap: str, caps: dict[str, Any], call: dict[str, Any], allowed: int
 ) -> None:
-    limits = Caps(**({name: getattr(UNCAPPED, name) for name in Caps.__slots__} | caps))  # type: ignore[attr-defined]  # of a slotted dataclass
+    limits = Caps(**({name: getattr(UNCAPPED, name) for name in Caps.__slots__} | caps))
     workers = [opened("a"), opened("b")]
     answers = await asyncio.gather(*(workers[n % 2].reserve(planned(**call), limits) for n in range(12)))
     granted = [answer for answer in answers if answer.granted]
@@ -401,5 +401,5 @@ async def test_calls_are_forgotten_after_two_months_unless_their_incident_is_sti
 
 async def test_a_database_that_is_gone_is_said_in_one_sentence() -> None:
     database = Explanations(PostgresCalls("host=127.0.0.1 port=1 dbname=x"), worker="w", patience_seconds=0.5)
-    with pytest.raises(DependencyUnreachable, match="127.0.0.1"):
+    with pytest.raises(DependencyUnreachable, match=r"127\.0\.0\.1"):
         await database.claim(waiting(), most=1)
