@@ -17,6 +17,9 @@ _KEYWORD_PASSWORD: Final = re.compile(r"(password\s*=\s*)(?:'[^']*'|\S+)", re.IG
 _LIBRARIES: Final = {
     "httpx": "WARNING",
     "httpcore": "WARNING",
+    "httpx2": "WARNING",
+    "httpcore2": "WARNING",
+    "openai": "WARNING",
     "websockets": "WARNING",
     "realtime": "CRITICAL",
 }
