@@ -78,6 +78,7 @@ class ModelClient:
         self._chance = chance
 
     async def __aenter__(self) -> Self:
+        await self.prices.prepare()
         return self
 
     async def __aexit__(
@@ -179,7 +180,7 @@ class ModelClient:
         attempt = 1
         while True:
             try:
-                return await self._climb(request)
+                return await self._climb(request, deadline)
             except ModelFailure as failure:
                 pause = self._pause(failure, attempt, deadline - asyncio.get_running_loop().time())
                 if pause is None:
@@ -197,13 +198,14 @@ class ModelClient:
         pause = failure.retry_after or usual * (low + (high - low) * self._chance())
         return pause if pause < left else None
 
-    async def _climb(self, request: Request) -> tuple[Completion, Rung]:
+    async def _climb(self, request: Request, deadline: float) -> tuple[Completion, Rung]:
         """One attempt, down the ladder as far as the server forces it; the shape that it takes is remembered."""
         shape = self._shape
         while True:
             self.health.requests += 1
             try:
-                body = await self._connection.ask(shape.arguments(request, self.options.model))
+                left = deadline - asyncio.get_running_loop().time()
+                body = await self._connection.ask(shape.arguments(request, self.options.model), left)
             except ModelFailure as failure:
                 if failure.reason is not Reason.BAD_REQUEST:
                     raise

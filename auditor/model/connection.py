@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,24 +32,33 @@ PLACEHOLDER_KEY: Final = "none"
 MOST_BYTES: Final = 4_194_304
 """No explanation fills a hundredth of it; without a limit a broken server could fill the memory within the deadline."""
 
+CONNECT_SHARE: Final = 0.4
+"""Of the time left, for the connection and for the handshake each."""
+
 
 class Connection:
     """The library's client of one server: no retries of its own, no redirects, no answer of more than MOST_BYTES."""
 
     def __init__(self, options: ModelOptions, server: Server) -> None:
         self._server = server
+        self._connect_seconds = options.connect_seconds
         self._client = _library_client(options)
 
-    async def ask(self, arguments: dict[str, Any]) -> bytes:
-        """The body of a successful answer.
+    async def ask(self, arguments: dict[str, Any], left: float) -> bytes:
+        """The body of a successful answer; `left` are the seconds until the caller's deadline, which it enforces itself.
+
+        The library leaves a socket open that is cancelled amid a TLS handshake, so its own limit comes before the deadline.
 
         Raises
         ------
         ModelFailure
             For every other status, and for everything that the library raises.
         """
+        connect = min(self._connect_seconds, left * CONNECT_SHARE)
         try:
-            response = await self._client.chat.completions.with_raw_response.create(**arguments)
+            response = await self._client.chat.completions.with_raw_response.create(
+                **arguments, timeout=httpx2.Timeout(None, connect=connect)
+            )
         except Exception as error:  # noqa: BLE001 - the boundary to a library and a server that may do anything
             failure = _failure_of(error, self._server)
         else:
@@ -61,11 +72,7 @@ class Connection:
 
 
 def _library_client(options: ModelOptions) -> AsyncOpenAI:
-    seconds = httpx2.Timeout(
-        None, connect=options.connect_seconds
-    )  # the deadline is the caller's, over all of it
     transport = DefaultAsyncHttpxClient(
-        timeout=seconds,
         follow_redirects=False,
         limits=httpx2.Limits(
             max_connections=options.concurrency, max_keepalive_connections=options.concurrency
@@ -75,14 +82,11 @@ def _library_client(options: ModelOptions) -> AsyncOpenAI:
     )
     key = options.secret or PLACEHOLDER_KEY
     if options.api_version is None:
-        return AsyncOpenAI(
-            api_key=key, base_url=options.url, timeout=seconds, max_retries=0, http_client=transport
-        )
+        return AsyncOpenAI(api_key=key, base_url=options.url, max_retries=0, http_client=transport)
     return AsyncAzureOpenAI(
         api_key=key,
         api_version=options.api_version,
         azure_endpoint=options.url.removesuffix("/openai"),
-        timeout=seconds,
         max_retries=0,
         http_client=transport,
     )
@@ -151,8 +155,9 @@ def _causes(error: BaseException) -> list[BaseException]:
 def _why(causes: list[BaseException]) -> str:
     """What the operating system says, where it says something; it knows no keys."""
     for cause in causes:
-        if isinstance(cause, OSError) and cause.strerror:
-            return f" ({cause.strerror.rstrip('.')})"
+        if isinstance(cause, OSError) and cause.errno and cause.strerror:
+            known = os.strerror(cause.errno) if cause.errno in errno.errorcode else cause.strerror
+            return f" ({known.rstrip('.')})"
     return ""
 
 
@@ -168,6 +173,11 @@ _FAILURES: Final[tuple[tuple[type[BaseException], Reason, str], ...]] = (
         "{server} broke the connection amid its answer{why}: look at its log and at proxies on the way.",
     ),
     (
+        APITimeoutError,
+        Reason.UNREACHABLE,
+        "{server} does not take a connection: check OPENAI_BASE_URL, and the firewall.",
+    ),
+    (
         ssl.SSLCertVerificationError,
         Reason.UNREACHABLE,
         "The certificate of {server} is not trusted: name its authority in SSL_CERT_FILE.",
@@ -176,11 +186,6 @@ _FAILURES: Final[tuple[tuple[type[BaseException], Reason, str], ...]] = (
         ssl.SSLError,
         Reason.UNREACHABLE,
         "{server} does not speak TLS: does OPENAI_BASE_URL have to start with http://?",
-    ),
-    (
-        APITimeoutError,
-        Reason.UNREACHABLE,
-        "{server} does not take a connection: check OPENAI_BASE_URL, and the firewall.",
     ),
     (
         httpx2.DecodingError,
