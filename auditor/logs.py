@@ -11,6 +11,8 @@ import structlog
 
 from auditor.redaction import redact
 
+__all__ = ["configure_logging", "redact"]
+
 _SECRET_NAME: Final = re.compile(
     r"password|secret|token$|api_?key|service_role|authorization|dsn|database_url|db_url", re.IGNORECASE
 )
