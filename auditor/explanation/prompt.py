@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from auditor.errors import BadInput
 from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.briefing.sizing import LEAST_TOKENS, MOST_TOKENS
 from auditor.explanation.sample import sample_briefs
-from auditor.explanation.untrusted import data_block, shown
+from auditor.explanation.untrusted import Block, data_block, shown
 
 FENCE: Final = "+++"
 OUTPUTS: Final = {
@@ -195,12 +196,29 @@ def _finalised(value: Any) -> Any:
     return str(value) if isinstance(value, Undefined) else shown(value)
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    """Templates see no files and no modules, cannot change what they are given, and show data through `shown` alone."""
-    environment = ImmutableSandboxedEnvironment(
+def _data(value: Any) -> Block:
+    if isinstance(value, Undefined):
+        str(value)  # raises, and says which name it is
+    return data_block(value)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Templates see no files and no modules, cannot change what they are given, and show data through `shown` alone.
+
+    A name after a dot is a field of the data, never a method: `brief.keys` are the cache keys.
+    """
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+
+def _environment() -> _Environment:
+    environment = _Environment(
         undefined=StrictUndefined, finalize=_finalised, autoescape=False, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["data"] = data_block
+    environment.filters["data"] = _data
     return environment
 
 

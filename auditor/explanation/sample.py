@@ -20,7 +20,15 @@ _CAUSES: Final = (
         ],
         "refute": "Compare keys that miss now with keys from before the start.",
     },
-    {"cause": "flush", "confidence": 0.12, "for": [], "against": [], "refute": "Check the uptime."},
+    {
+        "cause": "flush",
+        "confidence": 0.12,
+        "for": ["It started suddenly."],
+        "against": [
+            "The cache size stayed at 1,000 entries; a flush or cold restart would show an almost empty cache."
+        ],
+        "refute": "Check the uptime of the cache process.",
+    },
 )
 
 
