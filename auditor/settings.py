@@ -150,6 +150,14 @@ class Settings(ModelSettings):
     cost_per_miss: float = Field(
         default=0.0, ge=0, description="Money for one call to the backend; 0 leaves money out."
     )
+    prompts_dir: Path | None = Field(
+        default=None,
+        description="Folder of edited prompts, one file for each purpose; by default those that came with the auditor.",
+    )
+    prompt_excerpts: bool = Field(
+        default=True,
+        description="Whether redacted cache keys and error messages may be shown to the model.",
+    )
     events_days: int = Field(default=7, ge=1, description="Days that raw events are kept.")
     minutes_days: int = Field(
         default=30, ge=1, description="Days that one-minute windows and the ledger are kept."
