@@ -81,7 +81,7 @@ def run_command_line(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one wa
             import traceback
 
             traceback.print_exc()
-        from auditor.logs import redact
+        from auditor.redaction import redact
 
         said = redact(str(error).splitlines()[0] if str(error) else "no message")
         return _complain(

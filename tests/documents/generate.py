@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from auditor.detection.catalogue import CATALOGUE
+from auditor.model_settings import ModelSettings
 from auditor.settings import PREFIX, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -17,7 +18,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 def settings_table() -> str:
     """Every setting: its name, its default, its meaning."""
     lines = ["| name | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    for name, field in sorted(
+        Settings.model_fields.items(), key=lambda one: one[0] in ModelSettings.model_fields
+    ):
         choices: Any = field.validation_alias
         names = (
             [str(choice) for choice in choices.choices if str(choice).isupper()]
