@@ -225,6 +225,36 @@ def _score(
     score_files(files, output=output, alarms_per_week=budget, output_format=form)
 
 
+@app.command("explain")
+def _explain(
+    name: Annotated[str, typer.Argument(help="The observation's id, its beginning, or its fingerprint.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the exact prompt; nothing is asked.")
+    ] = False,
+    form: Format = Form.TEXT,
+) -> None:
+    """Have the model explain an incident again, within the caps."""
+    from auditor.commands.explain import explain
+
+    explain(name, dry_run=dry_run, output_format=form)
+
+
+@app.command("digest")
+def _digest(
+    day: Annotated[
+        str | None, typer.Option(help="The day (UTC), like 2026-01-31; by default yesterday.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the exact prompt; nothing is asked.")
+    ] = False,
+    form: Format = Form.TEXT,
+) -> None:
+    """Print a day in words: what happened, what it cost, and what was not audited."""
+    from auditor.commands.digest import digest
+
+    digest(day=day, dry_run=dry_run, output_format=form)
+
+
 @app.command("migrate")
 def _migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be applied.")] = False,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from auditor.model_settings import ModelSettings
 
 SEVERITIES: Final = ("info", "warning", "critical")
 
 
-class ExplainSettings(BaseSettings):
+class ExplainSettings(ModelSettings):
     """Which incidents a model is asked about."""
 
     explain_severity: Literal["info", "warning", "critical"] = Field(

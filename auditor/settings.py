@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from auditor.detection.policy import Floor, Policy
 from auditor.errors import BadInput
-from auditor.model_settings import ModelSettings
+from auditor.explain_settings import ExplainSettings
 
 PREFIX: Final = "AUDITOR_"
 _BESIDE_FIELDS: Final = frozenset({"AUDITOR_CONFIG"})
@@ -30,7 +30,7 @@ def _alias(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
-class Settings(ModelSettings):
+class Settings(ExplainSettings):
     """The auditor's settings; each field is AUDITOR_<NAME> in the environment and <name> in the file."""
 
     model_config = SettingsConfigDict(

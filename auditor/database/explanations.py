@@ -10,7 +10,7 @@ import stamina
 
 from auditor.database import rest_failures
 from auditor.database.rest_failures import RestFailure
-from auditor.errors import AuditorError, DependencyUnreachable
+from auditor.errors import AuditorError, BadInput, DependencyUnreachable
 from auditor.explanation.brief import Purpose
 
 if TYPE_CHECKING:
@@ -163,6 +163,21 @@ class Explanations:
         answer = await self._call("auditor_claim_explanations", {"worker": self._worker, "request": request})
         claims = tuple(Claim(**one | {"purpose": Purpose(one["purpose"])}) for one in answer["claims"])
         return Claimed(claims, answer["coalesced"], answer["waiting"])
+
+    async def find(self, named: str) -> dict[str, Any]:
+        """The row of the observation whose id begins with a text, or whose fingerprint it is; times as ISO 8601.
+
+        Raises
+        ------
+        BadInput
+            If there is none, or more than one.
+        """
+        found: list[dict[str, Any]] = await self._call("auditor_find_observations", {"named": named})
+        if not found:
+            raise BadInput(f"There is no observation {named}: name one by its id.")
+        if len(found) > 1:
+            raise BadInput(f"More than one observation begins with {named}: give more of its id.")
+        return found[0]
 
     async def material(self, fingerprint: str) -> dict[str, Any] | None:
         """What may be told of a finding's incident; None where there is no such finding."""

@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
 
 class Asked(Protocol):
-    """What came of asking: a checked answer, or the word for why there is none, and what it used.
-
-    `failure` is a short word such as `timeout`; tokens count every request of the asking, `cost` is None where no price is known,
-    `repaired` says whether a second request was made to mend an unusable answer.
-    """
+    """What came of asking: a checked answer, or the word for why there is none, and what it used."""
 
     @property
     def checked(self) -> Checked | None:
@@ -26,27 +22,42 @@ class Asked(Protocol):
 
     @property
     def failure(self) -> str | None:
-        """Why there is none."""
+        """Why there is none, in a short word such as `timeout`."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """The failure as a sentence that names the mend; empty where there is none."""
+        ...
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until another call makes sense, where that is known."""
         ...
 
     @property
     def repaired(self) -> bool:
-        """Whether it took a second request."""
+        """Whether a second request was made to mend an unusable answer."""
         ...
 
     @property
     def input_tokens(self) -> int:
-        """Tokens that were sent."""
+        """Tokens that were sent, of all requests together."""
         ...
 
     @property
     def output_tokens(self) -> int:
-        """Tokens that came back."""
+        """Tokens that came back, of all requests together."""
         ...
 
     @property
     def cost(self) -> float | None:
-        """Money, in the currency of the prices."""
+        """Money, in the currency of the prices; None where no price is known."""
+        ...
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the server may have charged for more than is counted."""
         ...
 
     @property
@@ -71,7 +82,11 @@ class Asker(Protocol):
         ...
 
     def estimate(self, brief: Brief) -> tuple[int, float | None]:
-        """At most how many tokens one request uses, and what they cost, None where no price is known."""
+        """At most how many tokens asking uses, a repair included, and what they cost, None where no price is known."""
+        ...
+
+    def messages(self, brief: Brief) -> list[dict[str, str]]:
+        """The exact prompt, as `{"role", "content"}`."""
         ...
 
     async def ask(self, brief: Brief) -> Asked:

@@ -91,6 +91,11 @@ class Auditor:
         self._stopping.set()
         self._woken.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
     def wake(self) -> None:
         """Look at the database now."""
         self._woken.set()

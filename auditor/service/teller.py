@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS: Final = 5.0
 """What is left to an asker whose own deadline has passed."""
-REQUESTS_AT_MOST: Final = 2
 NOT_ASKED: Final = frozenset({"circuit_open", "busy", "unreachable"})
 """Failures of calls that reached no model: they cost nothing, and the incident may be asked about later."""
 RETRY_SECONDS: Final = 120.0
@@ -196,8 +195,8 @@ class Teller:
             prompt_id=origin.prompt_id,
             prompt_hash=origin.prompt_hash,
             model=origin.model,
-            estimated_tokens=REQUESTS_AT_MOST * tokens,
-            estimated_cost=None if cost is None else REQUESTS_AT_MOST * cost,
+            estimated_tokens=tokens,
+            estimated_cost=cost,
             claim_seconds=self.claim_seconds,
             id=None if job.claim is None else job.claim.id,
             incident_id=job.incident_id,
@@ -223,7 +222,7 @@ class Teller:
             status,
             requests=None if asked is None else 1 + asked.repaired,
             reason=failure,
-            retry_seconds=RETRY_SECONDS if status == "refused" else None,
+            retry_seconds=_retry_seconds(asked) if status == "refused" else None,
             explanation=explanation,
             **_used(asked),
         )
@@ -245,10 +244,15 @@ class Teller:
 
 def _used(asked: Asked | None) -> dict[str, Any]:
     """What the ledger is told of use: nothing where it is not known, so that the estimate goes on counting."""
-    if asked is None or (asked.failure == "timeout" and not asked.input_tokens):
+    if asked is None or asked.uncertain:
         return {}
     return {
         "input_tokens": asked.input_tokens,
         "output_tokens": asked.output_tokens,
-        "cost": asked.cost,
+        "cost": asked.cost if asked.input_tokens or asked.output_tokens else 0.0,
     }
+
+
+def _retry_seconds(asked: Asked | None) -> float:
+    wait = None if asked is None else asked.retry_after
+    return max(RETRY_SECONDS, wait or 0.0)

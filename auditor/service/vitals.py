@@ -13,12 +13,11 @@ from prometheus_client.registry import Collector
 from auditor.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.core import Metric
 
     from auditor.database.realtime import RealtimeHealth
-    from auditor.service.teller import Told
     from auditor.service.turn import TurnSummary
 
 PREFIX: Final = "cache_auditor"
@@ -26,47 +25,18 @@ PREFIX: Final = "cache_auditor"
 
 @dataclass(slots=True)
 class ExplainingVitals:
-    """Counters of explanations since the start.
+    """Counters of explanations since the start; those of the model itself are `ModelHealth`.
 
     Parameters
     ----------
     endings
         Explanations by how they ended (`Ending`).
-    failures
-        Those without an answer, by the word for why.
-    rejections
-        Claims of answers that were taken out, by the reason.
     coalesced
         Incidents that another's explanation tells of.
-    input_tokens, output_tokens, cost
-        What was used; money in the currency of the prices, as far as it is known.
-    seconds
-        Time that explanations took, together.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    rejections: Counter[str] = field(default_factory=Counter)
     coalesced: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float = 0.0
-    seconds: float = 0.0
-
-    def note(self, told: Told, seconds: float) -> None:
-        """Count an explanation that took so long."""
-        self.endings[told.ending] += 1
-        self.seconds += seconds
-        asked = told.asked
-        if asked is None:
-            return
-        self.input_tokens += asked.input_tokens
-        self.output_tokens += asked.output_tokens
-        self.cost += asked.cost or 0.0
-        if asked.failure is not None:
-            self.failures[asked.failure] += 1
-        if asked.checked is not None:
-            self.rejections.update(one.reason for one in asked.checked.rejected)
 
 
 @dataclass(slots=True)
@@ -160,22 +130,21 @@ class _Reader(Collector):
 
 
 def _explaining(vitals: ExplainingVitals) -> Iterator[Metric]:
-    yield _counted("explanations", "Explanations by how they ended.", "ending", vitals.endings)
-    yield _counted("model_failures", "Questions to a model without an answer.", "reason", vitals.failures)
-    yield _counted(
-        "model_claims_rejected", "Claims that were taken out of answers.", "reason", vitals.rejections
+    endings = CounterMetricFamily(
+        f"{PREFIX}_explanations", "Explanations by how they ended.", labels=["ending"]
     )
+    for ending, count in sorted(vitals.endings.items()):
+        endings.add_metric([ending], count)
+    yield endings
     yield _counter("incidents_coalesced", "Incidents that another's explanation tells of.", vitals.coalesced)
-    tokens = {"input": vitals.input_tokens, "output": vitals.output_tokens}
-    yield _counted("model_tokens", "Tokens used.", "direction", tokens)
-    yield _counter("model_cost", "Money spent, in the currency of the prices.", vitals.cost)
-    yield _counter("explanation_seconds", "Time that explanations took, together.", vitals.seconds)
 
 
 def serve_metrics(
-    vitals: Vitals, realtime: RealtimeHealth | None, port: int
+    vitals: Vitals, realtime: RealtimeHealth | None, port: int, *others: Collector
 ) -> tuple[int, Callable[[], None]]:
-    """Serve the metrics on a port of every interface (0 takes a free one); the port, and what stops serving.
+    """Serve the metrics, and those of other collectors, on a port of every interface (0 takes a free one).
+
+    Answers the port, and what stops serving.
 
     Raises
     ------
@@ -183,7 +152,8 @@ def serve_metrics(
         If the port is taken.
     """
     registry = CollectorRegistry()
-    registry.register(_Reader(vitals, realtime))
+    for collector in (_Reader(vitals, realtime), *others):
+        registry.register(collector)
     try:
         server, thread = start_http_server(port, registry=registry)
     except OSError as error:
@@ -203,10 +173,3 @@ def _counter(name: str, told: str, value: float) -> Metric:
 
 def _gauge(name: str, told: str, value: float | None) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", told, value=float("nan") if value is None else value)
-
-
-def _counted(name: str, told: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(f"{PREFIX}_{name}", told, labels=[label])
-    for value, count in values.items():
-        family.add_metric([value], count)
-    return family

@@ -138,6 +138,16 @@ as $$
     where o.fingerprint = any (fingerprints) and o.explanation ->> 'source' is distinct from 'model'
 $$;
 
+-- The observations whose id begins with a text or whose fingerprint it is, two at most: more than one is one too many.
+create or replace function monitoring.auditor_find_observations(named text) returns jsonb
+language sql stable
+as $$
+    select coalesce(jsonb_agg(to_jsonb(o)), '[]'::jsonb) from (
+        select * from monitoring.cache_auditor_observations every
+        where starts_with(every.id::text, lower(named)) or every.fingerprint = named
+        order by every."timestamp" desc limit 2) as o
+$$;
+
 -- Whether an observation speaks for its incident.
 create or replace function monitoring.leads(evidence jsonb) returns boolean
 language sql immutable parallel safe
@@ -236,12 +246,12 @@ $$;
 
 -- What a digest of a span of time is made from.
 --
--- Answers {from, to, coverage: {windows, audited, no_data}, rows: [the leading observation of each incident of that time]}. Windows are all
+-- Answers {from_minute, to_minute, coverage: {windows, audited, no_data}, rows: [the leading observation of each incident of that time]}. Windows are all
 -- that there were, with a row or without; audited are those of them that were judged.
 create or replace function monitoring.auditor_digest_material(from_time timestamptz, to_time timestamptz) returns jsonb
 language sql stable
 as $$
-    select jsonb_build_object('from', from_time, 'to', to_time,
+    select jsonb_build_object('from_minute', monitoring.minute_of(from_time), 'to_minute', monitoring.minute_of(to_time),
         'coverage', (
             select jsonb_build_object('windows', count(*), 'audited', count(*) filter (where l.verdict <> 'no_data'),
                 'no_data', count(*) filter (where l.verdict = 'no_data'))

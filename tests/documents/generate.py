@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from auditor.detection.catalogue import CATALOGUE
-from auditor.model_settings import ModelSettings
+from auditor.explain_settings import ExplainSettings
 from auditor.settings import PREFIX, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -19,7 +19,7 @@ def settings_table() -> str:
     """Every setting: its name, its default, its meaning."""
     lines = ["| name | default | meaning |", "|---|---|---|"]
     for name, field in sorted(
-        Settings.model_fields.items(), key=lambda one: one[0] in ModelSettings.model_fields
+        Settings.model_fields.items(), key=lambda one: one[0] in ExplainSettings.model_fields
     ):
         choices: Any = field.validation_alias
         names = (

@@ -20,6 +20,9 @@ class Answered:
 
     checked: Checked | None = None
     failure: str | None = None
+    detail: str = ""
+    retry_after: float | None = None
+    uncertain: bool = False
     repaired: bool = False
     input_tokens: int = 100
     output_tokens: int = 20
@@ -51,7 +54,7 @@ class ScriptedAsker:
     """An `Asker`; `answer` is what happens when it is asked."""
 
     answer: Callable[[], Awaitable[Answered]] | None = None
-    price: float | None = 0.01
+    price: float | None = 0.02
     asked: list[Brief] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
@@ -67,13 +70,18 @@ class ScriptedAsker:
         return Brief(purpose, data)
 
     def digest_brief(self, material: Mapping[str, Any]) -> Brief:
-        return Brief(Purpose.DAILY_DIGEST, {"from": material["from"], "incidents": len(material["rows"])})
+        return Brief(
+            Purpose.DAILY_DIGEST, {"from": material["from_minute"], "incidents": len(material["rows"])}
+        )
 
     def origin(self, purpose: Purpose) -> Origin:
         return Origin(str(purpose), 1, "hash", "scripted")
 
     def estimate(self, brief: Brief) -> tuple[int, float | None]:
-        return 200, self.price
+        return 400, self.price
+
+    def messages(self, brief: Brief) -> list[dict[str, str]]:
+        return [{"role": "user", "content": brief.text}]
 
     async def ask(self, brief: Brief) -> Answered:
         self.asked.append(brief)

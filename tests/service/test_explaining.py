@@ -93,7 +93,6 @@ async def test_an_incident_is_explained_and_what_was_rejected_is_kept(
     (call,) = calls(connection)
     assert (call["status"], call["input_tokens"], call["cost"]) == ("done", 100, 0.01)
     assert vitals.endings == {"explained": 1}
-    assert vitals.rejections == {"number": 1}
 
 
 async def test_two_auditors_pay_once_for_each_of_many_incidents(
@@ -161,7 +160,11 @@ async def test_the_end_of_an_incident_is_explained_anew(database: str, connectio
     ("answered", "failure", "status"),
     [
         (Answered(failure="refusal"), "refusal", "failed"),
-        (Answered(failure="timeout", input_tokens=0, output_tokens=0, cost=None), "timeout", "failed"),
+        (
+            Answered(failure="timeout", uncertain=True, input_tokens=0, output_tokens=0, cost=None),
+            "timeout",
+            "failed",
+        ),
         (Answered(failure="circuit_open", input_tokens=0, output_tokens=0), "circuit_open", "refused"),
         (
             Answered(checked(source="template", description="", recommendation="", causes=())),
@@ -334,9 +337,9 @@ async def test_the_death_of_the_side_task_ends_the_auditor_with_its_error(
 def test_the_counters_are_among_the_metrics() -> None:
     vitals = Vitals()
     vitals.explaining.endings.update(["explained", "explained", "capped"])
-    vitals.explaining.cost = 0.25
+    vitals.explaining.coalesced = 7
     registry = CollectorRegistry()
     registry.register(_Reader(vitals, None))
     text = generate_latest(registry).decode()
     assert 'cache_auditor_explanations_total{ending="explained"} 2.0' in text
-    assert "cache_auditor_model_cost_total 0.25" in text
+    assert "cache_auditor_incidents_coalesced_total 7.0" in text
