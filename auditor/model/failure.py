@@ -45,6 +45,8 @@ class Reason(StrEnum):
     BAD_REQUEST = "bad_request"
     CIRCUIT_OPEN = "circuit_open"
     """Not called: the server has failed too often."""
+    INTERNAL = "internal"
+    """A fault of the auditor's own, in a prompt or in the checks; the log has it."""
 
 
 RETRIED: Final = frozenset({Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR})

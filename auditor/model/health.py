@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from auditor.model.breaker import BreakerState
 from auditor.model.exchange import Rung, Usage
+from auditor.model.rejections import rejection_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +46,7 @@ class ModelHealth:
     seconds
         That calls took together.
     rejected
-        Claims that the checks took out of replies, by reason.
+        Claims that the checks took out of replies, by kind.
     fell_back
         Replies of which so much was taken out that the deterministic text stands.
     rung
@@ -85,7 +86,7 @@ class ModelHealth:
 
     def note_rejected(self, rejected: Iterable[Rejected], *, fell_back: bool) -> None:
         """Count what the checks took out of a reply."""
-        self.rejected.update(claim.reason for claim in rejected)
+        self.rejected.update(rejection_kind(claim.reason).value for claim in rejected)
         self.fell_back += fell_back
 
     def _spend(self, usage: Usage) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from auditor.logs import redact
+from auditor.redaction import redact
 
 if TYPE_CHECKING:
     from auditor.model.options import ModelOptions

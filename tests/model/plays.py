@@ -6,10 +6,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.model.replies import good_reply, obedient_reply
+from tests.model.replies import brazen_reply, good_reply, obedient_reply, overreaching_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tests.model.server import Asked, Play, Wire
 
@@ -96,8 +96,18 @@ async def good(asked: Asked, wire: Wire) -> None:
 
 
 async def obedient(asked: Asked, wire: Wire) -> None:
-    """Do what the data says, and worse: another severity, planted secrets, markup, invented figures."""
+    """Answer well and beside it do what the data says: another severity, planted secrets, markup, invented figures."""
     await wire.send(json.dumps(completion(json.dumps(obedient_reply(asked.prompt), ensure_ascii=False))))
+
+
+async def brazen(asked: Asked, wire: Wire) -> None:
+    """Do nothing but that."""
+    await wire.send(json.dumps(completion(json.dumps(brazen_reply(asked.prompt), ensure_ascii=False))))
+
+
+async def overreaching(asked: Asked, wire: Wire) -> None:
+    """Do that with fields that were not asked for: a severity, an observation suppressed, another invented."""
+    await wire.send(json.dumps(completion(json.dumps(overreaching_reply(asked.prompt), ensure_ascii=False))))
 
 
 async def resets_at_once(asked: Asked, wire: Wire) -> None:
@@ -189,15 +199,6 @@ def after(seconds: float, then: Play) -> Play:
     async def play(asked: Asked, wire: Wire) -> None:
         await asyncio.sleep(seconds)
         await then(asked, wire)
-
-    return play
-
-
-def answers_with(make: Callable[[str], Any]) -> Play:
-    """A completion whose content is made from the prompt."""
-
-    async def play(asked: Asked, wire: Wire) -> None:
-        await wire.send(json.dumps(completion(make(asked.prompt))))
 
     return play
 
