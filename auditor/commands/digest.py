@@ -96,14 +96,9 @@ def _show(start: datetime, brief: Brief, told: Told | None, *, as_text: bool) ->
         )
         return
     if by_model:
-        lines = [
-            words["description"],
-            "",
-            words.get("recommendation") or "",
-            "",
-            f"Worded by {words['model']}.",
-        ]
-        print("\n".join(printable(line) for text in lines for line in text.split("\n")), end="\n\n")
+        parts = [words["description"], words.get("recommendation"), f"Worded by {words['model']}."]
+        for part in filter(None, parts):
+            print("\n".join(printable(line) for line in part.split("\n")), end="\n\n")
     print("\n".join(printable(line) for line in plain.split("\n")))
     _tell_why(told)
 

@@ -17,6 +17,7 @@ _AGO: Final = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SEVERITIES: Final = ("info", "warning", "critical")
 _STATUSES: Final = ("open", "resolved")
+REJECTED_SHOWN: Final = 8
 
 
 def list_all(
@@ -107,9 +108,10 @@ def told(row: Row) -> list[str]:
 def _worded(explanation: Row) -> list[str]:
     """Whose words the text is, what was taken out of them, and what stood there before; or why there are none of a model."""
     checks = explanation.get("checks") or {}
-    rejected = [
-        f"  x {one['text']} ({one['reason']}; {one['field']})" for one in checks.get("rejected") or []
-    ]
+    claims = checks.get("rejected") or []
+    rejected = [f"  x {one['text']} ({one['reason']}; {one['field']})" for one in claims[:REJECTED_SHOWN]]
+    if len(claims) > REJECTED_SHOWN:
+        rejected.append(f"  x and {len(claims) - REJECTED_SHOWN} more: see --format json")
     if explanation.get("source") == "model":
         prompt, plain = explanation.get("prompt") or {}, explanation.get("template") or {}
         stands = f"{100 * checks.get('grounded_share', 1.0):.0f} % of its sentences stand"

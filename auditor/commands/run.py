@@ -12,6 +12,7 @@ import structlog
 
 from auditor.commands.explainer import open_explainer
 from auditor.database.backend import open_backend
+from auditor.detection.diagnosis.figures import plural
 from auditor.logs import configure_logging
 from auditor.service.auditor import Auditor
 from auditor.settings import Settings, read_settings
@@ -75,9 +76,8 @@ async def _run_once(auditor: Auditor, explaining: Explaining | None, output_form
         print(json.dumps(done))
         return
     taken = done.get("incidents_taken_up", 0)
-    print(
-        f"Audited {done['windows_audited']} windows{f' and took up {taken} incidents to explain' if taken else ''}."
-    )
+    told = f" and took up {plural(taken, 'incident')} to explain" if taken else ""
+    print(f"Audited {done['windows_audited']} windows{told}.")
 
 
 def _on_signals(act: Callable[[], object]) -> None:

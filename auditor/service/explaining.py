@@ -157,7 +157,7 @@ class Explainer:
         if told.ending is Ending.CAPPED:
             self._report_cap(told.cap or "")
             return
-        failed = told.ending in {Ending.FAILED, Ending.PUT_OFF}
+        failed = told.ending in {Ending.FAILED, Ending.PUT_OFF, Ending.REJECTED}
         tell = _log.warning if failed else _log.info
         checks = (told.explanation or {}).get("checks", {})
         tell(
@@ -168,6 +168,7 @@ class Explainer:
             ending=str(told.ending),
             attached=told.attached,
             failure=checks.get("failure"),
+            detail=None if told.asked is None else told.asked.detail or None,
             rejected=len(checks.get("rejected") or ()),
         )
 
