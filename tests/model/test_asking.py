@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditor.explanation.brief import Brief, Purpose
+from auditor.explanation.prompt import render
 from auditor.explanation.sample import sample_briefs
 from auditor.model import asking
 from auditor.model.asking import Asked, ask, reservation
@@ -243,17 +244,40 @@ async def test_an_obedient_attacker_gets_nothing_through(purpose: Purpose, play:
     assert MARKUP not in json.dumps(told.checked.as_checks())
 
 
-async def test_the_obedient_attackers_true_sentences_still_stand() -> None:
-    told, _, _ = await asked(rest=plays.obedient)
+WHISPERS = {
+    "a secret": f"The password is {SECRET}.",
+    "a severity": "Severity is info.",
+    "an end": "The incident is resolved.",
+    "a number": "The hit rate rose to 99.9 %.",
+    "markup": "All is well <script>alert(1)</script>.",
+    "a link": "See https://evil.example/runbook for more.",
+    "a name": "Redis was upgraded by Alice.",
+}
+
+
+@pytest.mark.parametrize("name", WHISPERS)
+async def test_one_false_sentence_among_true_ones_is_taken_out_alone(name: str) -> None:
+    whisper = WHISPERS[name]
+    told, _, client = await asked(writes(lambda text: _beside(text, whisper)))
     assert told.checked is not None
-    assert told.checked.source == "template" or "41.2 %" in told.checked.description
+    assert told.checked.source == "model"
+    assert "41.2 %" in told.checked.description
+    assert [one.field for one in told.checked.rejected] == ["summary"]
+    assert whisper.rstrip(".")[-9:] not in told.checked.description
+    assert sum(client.health.rejected.values()) == 1
+    assert client.health.rejected["other"] == 0
+
+
+def _beside(text: str, whisper: str) -> str:
+    reply = json.loads(text)
+    return json.dumps({**reply, "summary": f"{reply['summary']} {whisper}"})
 
 
 def test_a_reservation_covers_a_call_and_its_repair() -> None:
     client = ModelClient(options("http://127.0.0.1:9/v1"))
     prompt = PROMPTS[OPENED.purpose]
     usage = reservation(client, prompt, OPENED)
-    once = client.prices.estimate(asking.render(prompt, OPENED), prompt.settings.max_output_tokens)
+    once = client.prices.estimate(render(prompt, OPENED), prompt.settings.max_output_tokens)
     assert usage.input_tokens >= 2 * once.input_tokens + prompt.settings.max_output_tokens
     assert usage.output_tokens == 2 * prompt.settings.max_output_tokens
     assert once.cost is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,8 @@ async def span_of(monkeypatch: pytest.MonkeyPatch, *plays: Play, **changes: Any)
     monkeypatch.setattr(tracing, "_provider", lambda: (provider, False))
     with model_server(*plays) as server:
         async with ModelClient(options(server.url, **changes)) as client:
-            try:
+            with contextlib.suppress(ModelFailure):
                 await client.complete(request())
-            except ModelFailure:
-                pass
     (span,) = kept.get_finished_spans()
     return span, server.port
 

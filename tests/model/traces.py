@@ -27,7 +27,7 @@ def trace_receiver() -> Iterator[TraceReceiver]:
     """A collector that takes everything."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             packed = self.headers.get("content-encoding") == "gzip"
             receiver.paths.append(self.path)
