@@ -30,15 +30,17 @@ _NOUN_SUBJECTS: Final = {
     "call": ("calls", "backend_calls"), "wind": ("baseline", "duration", "coverage", "flagged"), "samp": ("baseline", "n"), "data": ("baseline",),
 }  # fmt: skip
 _CONFIDENT: Final = re.compile(r"confiden|certain|\bsure\b|probab|likel|\bodds\b|weight|\bscore|credence|belief|\bposterior")
+_RANKED: Final = re.compile(r"\b(?:explanation|candidate|hypothesis|rank(?:s|ed)?)\b")
 _CHANCE: Final = re.compile(r"\b(?:once (?:in|every|per)|p[- ]?value|p\s*(?:=|of|is|below|about|at most|above|<|\(|:)|by chance|at random|random|by accident|one in|1 in|coincidence|odds|luck|accidental)")
 _WAITING: Final = re.compile(r"\bwait(?:ing|ed|s)?\b|\badded (?:latency|delay|response|time)|extra (?:latency|delay|time|seconds)|additional (?:latency|delay|time|wait)|cumulative|latency added|\bdelays?\b|in total|time lost|lost time|added [\w ]*(?:requests|users)|accumulated|added up")
 _COST: Final = re.compile(r"\b(?:cost(?:s|ing)?|spen[dt]|money|bill|price|expense)\b")
 _BASELINE: Final = re.compile(r"\bbaseline\b|\blearn(?:ed|t|ing)\b|\btrained\b|\bhistory\b|\bmodel of\b|\bold\b|\bage\b|\brests on\b|\bbuilt on\b")
+_AGED: Final = re.compile(r"\bold\b|\bage\b|\bof history\b|\blearn(?:ed|t) (?:from|over|on|in)\b|\btrained (?:on|for|over)\b")
 _PAST: Final = re.compile(r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past)\b")
 _CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
 _TALLIES: Final = re.compile(r"^\s*(?:other |more |further |similar |past |previous |earlier |known |ranked |possible |candidate |different |unusual |affected |new |critical |open |resolved |related |of (?:these|them|the) )*(?P<what>metrics?|signals?|measures?|caches?|incidents?|causes?|explanations?|hypothes[ie]s|types?|kinds?|observations?|critical|warnings?|info|open|resolved|with no data|no_data|without data)\b")
 _OUTER: Final = re.compile(r"[;:]| while | whereas | but | although | though ")
-_ADJOINED: Final = re.compile(rf"^\s*(?:(?:more|further|extra|additional|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)")
+_ADJOINED: Final = re.compile(rf"^\s*(?:(?:more|further|extra|additional|surplus|unnecessary|avoidable|excess|added|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)")
 
 _ROLES: Final = {
     Role.NOW: {"now"},
@@ -64,8 +66,8 @@ def _near(reading: Reading, one: Quantity, before: int = 60, after: int = 45) ->
     """The text about a number up to the numbers beside it or the end of its clause."""
     starts = [other.end for other in reading.quantities if other.end <= one.start]
     ends = [other.start for other in reading.quantities if other.start >= one.end]
-    left = reading.low[max([one.start - before, 0, *starts]) : one.start]
-    right = reading.low[one.end : min([one.end + after, len(reading.low), *ends])]
+    left = reading.spoken[max([one.start - before, 0, *starts]) : one.start]
+    right = reading.spoken[one.end : min([one.end + after, len(reading.low), *ends])]
     return _OUTER.split(left)[-1], _OUTER.split(right)[0]
 
 
@@ -107,14 +109,14 @@ def _tally(_r: Reading, _i: int, one: Quantity, context: Context, left: str, rig
 
 
 def _confidence(reading: Reading, _i: int, one: Quantity, context: Context, left: str, right: str, _c: str) -> bool | None:
-    causes = [named for named in named_causes(reading.low) if named.end <= one.start]
-    beside = causes and re.fullmatch(r"\s*(?:\(|,|:|at|with|–|-)?\s*(?:about|around|roughly|some)?\s*", reading.low[causes[-1].end : one.start])
-    told = _CONFIDENT.search(left[-40:]) or _CONFIDENT.search(right[:28])
+    causes = [named for named in named_causes(reading.spoken) if named.end <= one.start]
+    beside = causes and re.fullmatch(r"\s*(?:\(|,|:|at|with|–|-)?\s*(?:about|around|roughly|some)?\s*", reading.spoken[causes[-1].end : one.start])
+    told = _told_before(reading, one, left) or _CONFIDENT.search(right[:28])
     if one.unit not in {"%", "share", ""} or not (told or beside) or "once" in left:
         return None
     if _CHANCE.search(left) and not beside and "confiden" not in left + right:
         return None
-    about = causes[-1].causes if causes else next((named.causes for named in named_causes(reading.low)), ())
+    about = causes[-1].causes if causes else next((named.causes for named in named_causes(reading.spoken)), ())
     names = set(about) & set(context.facts.ranks) or {context.cause}
     if context.field == "why" and not about:
         names = {context.cause}
@@ -123,6 +125,12 @@ def _confidence(reading: Reading, _i: int, one: Quantity, context: Context, left
     if context.field in {"item", "digest"} and not about:
         allowed = list(context.facts.ranks.values())
     return any(agrees(one, Fact("confidence", "", value, "share")) for value in allowed)
+
+
+def _told_before(reading: Reading, one: Quantity, left: str) -> bool:
+    """Whether words of confidence stand before a number, with no subject in between."""
+    found = _CONFIDENT.search(left[-40:]) or _RANKED.search(left[-40:])
+    return found is not None and "§" not in reading.low[one.start - len(left[-40:]) + found.end() : one.start]
 
 
 def _chance(reading: Reading, _i: int, one: Quantity, context: Context, left: str, right: str, cache: str) -> bool | None:
@@ -154,8 +162,11 @@ def _as_rare(one: Quantity, p_value: float, bounded: bool) -> bool:
     return one.number.means(p_value * (100.0 if one.unit == "%" else 1.0), Hedge.NONE)
 
 
-def _flagged(reading: Reading, index: int, one: Quantity, context: Context, _l: str, _rt: str, cache: str) -> bool | None:
-    """The pair "12 of 14 minutes": those flagged, of all."""
+def _flagged(reading: Reading, index: int, one: Quantity, context: Context, _l: str, right: str, cache: str) -> bool | None:
+    """The pair "12 of 14 minutes": those flagged, of all; and "12 of them"."""
+    if one.unit in {"", "windows", "time"} and re.match(r"\s*of (?:them|these|those|which|the minutes|its minutes|that time)\b", right):
+        number = one.number.times(60.0) if one.unit != "time" else one.number
+        return any(number.means(fact.value, one.hedge) for fact in _facts(context, cache, _durations(reading, one), {"flagged_minutes"}))
     for at, role in ((index, "flagged_minutes"), (index - 1, "minutes")):
         if not 0 <= at < len(reading.quantities) - 1:
             continue
@@ -184,9 +195,9 @@ def _span(reading: Reading, index: int, one: Quantity, context: Context, left: s
         return _any(one, _facts(context, cache, subjects))
     if one.is_time and _WAITING.search(about) and not re.search(r"(?:lasted|for|since|over|within|after|last|past)\s*(?:the )?(?:last |past )?$", left):
         return _any(one, _facts(context, cache, ("waiting",))) or _metric(reading, index, one, context, cache)
-    if not one.is_time or reading.roles[index] in {Role.NOW, Role.EXPECTED, Role.FIRST, Role.FROM, Role.LOWER, Role.UPPER} and not re.search(r"\bbaseline|\bold\b", about):
+    if not one.is_time or (reading.roles[index] is not Role.OPEN and _speaks_of_latency(reading, context) and not _AGED.search(about)):
         return None
-    if _BASELINE.search(about):
+    if _AGED.search(about) or (_BASELINE.search(about) and one.number.value >= 3600.0):
         return _any(one, _facts(context, cache, ("baseline",)))
     if _PAST.search(reading.low) and context.facts.past:
         return _any(one, _facts(context, cache, ("past",))) or _lasting(reading, one, context, cache)
@@ -214,7 +225,11 @@ def _crept(reading: Reading, one: Quantity, context: Context, left: str) -> bool
     return _CREEP.search(left) is not None and _any(one, (fact for fact in context.facts.numbers if fact.subject == "told span"))
 
 
-def _money(_r: Reading, index: int, one: Quantity, context: Context, left: str, right: str, cache: str) -> bool | None:
+def _money(reading: Reading, _i: int, one: Quantity, context: Context, left: str, right: str, cache: str) -> bool | None:
+    beside = _ADJOINED.match(reading.low[one.end :])
+    near = following(reading, one.end)[:1] if beside else preceding(reading, one.start)[-1:]
+    if one.unit == "" and subjects_of(near) == ("backend_calls",):
+        return _any(one, _facts(context, cache, ("calls", "backend_calls")))
     if one.unit == "calls" or (one.unit == "" and re.search(r"\b(?:backend|origin) (?:calls|requests)", right[:40])):
         return _any(one, _facts(context, cache, ("calls", "backend_calls")))
     if one.unit == "" and not one.sign and (_COST.search(left[-30:]) or _COST.search(right[:15])):

@@ -31,7 +31,7 @@ _PAST: Final = re.compile(r"\b(?:previous|earlier|past|last (?:incident|time)|si
 def wrong_causes(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each cause that is blamed and may not be, or denied and may not be."""
     low = reading.low
-    for named in named_causes(_unblanked(reading)):
+    for named in named_causes(reading.spoken):
         if context.field in {"item", "digest"}:
             if not set(named.causes) & set(context.facts.ranks) and not _denied(low, named):
                 yield f"{_said(named)} is the cause of no incident of the day"
@@ -39,11 +39,6 @@ def wrong_causes(reading: Reading, context: Context) -> Iterator[str]:
         reason = _wrong(low, named, context)
         if reason:
             yield reason
-
-
-def _unblanked(reading: Reading) -> str:
-    """The sentence with its subjects readable: the names of causes may hold them."""
-    return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in reading.named)
 
 
 def _said(named: Named) -> str:

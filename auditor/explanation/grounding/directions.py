@@ -30,7 +30,7 @@ _IDLE: Final = (
     r"(?:look|looked|back|back it|keep|follow|set|clean|wake|speed|warm|make|makes|pick|catch|end|add|adds|took|take|takes|free|freed|filled?|fills the cache|filling|fill the cache|show|shows|mix|open|hold|holds|break|build|line|lines|dug|sum) up|"
     r"up and running|go(?:es)? down as|shut down|break down|narrow(?:s|ed)? down|track(?:s|ed)? down|slow query|slow queries|one more|some more|what is more|"
     r"above all|see above|the above|below is|falls? (?:outside|within|into|in line)|fall(?:s|ing)? short|as fast as|at least|over time|over the|not less|growing list|"
-    r"lower bound|upper bound|lower end|higher end|lower edge|upper edge|lower limit|upper limit|more detail|further down|down the line|added waiting|extra (?:backend )?calls|added latency|extra latency|more evidence|once more"
+    r"lower bound|upper bound|lower end|higher end|lower edge|upper edge|lower limit|upper limit|more detail|wait(?:ed|ing|s)? [^,;.]{0,24}longer|further down|down the line|added waiting|extra (?:backend )?calls|added latency|extra latency|more evidence|once more"
 )
 IDLE: Final = re.compile(rf"\b(?:{_IDLE})\b")
 """Words that look like movement and are none."""
@@ -44,7 +44,7 @@ STILL: Final = re.compile(
     rf"|as (?:high|low|many|much|large|fast|slow) as (?:ever|usual|expected|before)"
     rf"|(?:is|are|was|were|remain(?:s|ed|ing)?|stay(?:s|ed|ing)?|look(?:s|ed)?|kept|keeps|held|holding|holds|behav(?:es|ed|e|ing)|appear(?:s|ed)?|seem(?:s|ed)?) {_ADVERBS}(?:normal(?:ly)?|usual|fine|healthy|flat|level|put|ordinary|quiet|good|ok|okay|typical|where (?:it|they) (?:was|were|should be))"
     rf"|(?:not|never|n't|nor|neither|barely|hardly|scarcely) {_ADVERBS}(?:have |has |been |be |did |seen? |show(?:n|s|ed)? )?(?:any |a )?{_ADVERBS}(?:mov(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|shift(?:ed|ing)?|react(?:ed)?|affected|deviat(?:e[sd]?|ing)|unusual|budge[sd]?|anomalous|abnormal)"
-    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|held|holds (?:steady|up|firm)|remain(?:s|ed) the same|stay(?:s|ed) the same|normal(?=[,.;)]|$)|as usual|as ever)\b"
+    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|held|holds (?:steady|up|firm)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
 )
 MOVED: Final = re.compile(
     r"\b(?:unusual|anomalous|abnormal|moved|deviat(?:e[sd]?|ing)|off (?:its|their) (?:usual|normal)|outside (?:of )?(?:its|their|the) (?:own )?(?:usual|normal|expected)|out of (?:its|their) (?:usual |normal )?range|affected|disturbed|irregular|out of the ordinary|reacted|shifted)\b"

@@ -231,6 +231,7 @@ def add_moment(facts: Facts, part: str, value: object) -> None:
 
 def add_impact(facts: Facts, impact: Mapping[str, Any], cache: str) -> None:
     """Add what it cost."""
+    facts.say(cache, "backend_calls", "up") if known(impact.get("extra_backend_calls")) else None
     facts.add("calls", "", impact.get("extra_backend_calls"), "count", cache=cache)
     facts.add("waiting", "", impact.get("added_latency_seconds"), "time", cache=cache)
     facts.add("cost", "", impact.get("cost"), "money", cache=cache)

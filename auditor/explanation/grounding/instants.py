@@ -24,7 +24,7 @@ _ISO: Final = re.compile(
 )
 _DATE: Final = re.compile(
     rf"\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH.format('m1')}(?! have| be| also| not)(?:,? (?P<y1>\d{{4}}))?"
-    rf"|{_MONTH.format('m2')} (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:.%]|\d)(?:,? (?P<y2>\d{{4}}))?)(?![\d:])"
+    rf"|{_MONTH.format('m2')} (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:%]|\.\d)(?:,? (?P<y2>\d{{4}}))?)(?![\d:])"
 )
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAYS: Final = re.compile(rf"\b(?:(?P<weekday>{'|'.join(_WEEKDAYS)})|(?P<relative>today|tonight|yesterday|tomorrow))(?!'s prompt)\b")

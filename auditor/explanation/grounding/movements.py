@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.grounding.catalogue import named_causes
 from auditor.explanation.grounding.context import following, preceding, subjects_of
 from auditor.explanation.grounding.directions import IDLE, MOVED, MOVES, NEGATION, NOUNS, STILL
 from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, kin
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]'s |all |average |cache |cache's )*(?=§)"
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
+_LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
 _OTHER_NOUN: Final = re.compile(r"\s+(?!than\b|or\b|and\b|of\b|the\b|by\b|in\b|at\b|to\b|from\b|since\b|for\b|with\b|again\b|while\b|but\b|as\b|that\b|sharply\b|only\b|about\b|after\b|on\b|its\b|what\b|now\b|too\b|normal\b|usual\b|expect|during\b|roughly\b|is\b|was\b|are\b|were\b|a\b|an\b|up\b|below\b|above\b|compared\b|over\b|when\b|because\b|so\b|also\b|further\b|considerably\b|significantly\b|nearly\b|almost\b|some\b|around\b|well\b|far\b|much\b|between\b|out\b|within\b|until\b|it\b|where\b|which\b|against\b|beyond\b)[a-z]{3,}")
 _SHAPES: Final = re.compile(r"(?:lower|reduced|fewer|less|smaller|higher|more|larger|bigger|elevated|added|extra|longer|shorter|slower|slow|faster|fast|raised|lost|increased|decreased|growing|rising|falling|shrinking|diminished)$")
 _WOULD: Final = re.compile(r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b")
@@ -44,6 +46,7 @@ def movements(reading: Reading) -> Iterator[Movement]:
     low = reading.low
     idle = [(found.start(), found.end()) for found in IDLE.finditer(low)]
     spans = [*idle, *((one.start, one.end) for one in reading.quantities if one.unit != "times")]
+    spans += [(one.start, one.end) for one in named_causes(reading.spoken)]
     still = [(found.start(), found.end()) for found in STILL.finditer(low)]
     for found in MOVES.finditer(low):
         if any(start <= found.start() < end for start, end in (*spans, *still)):
@@ -78,6 +81,8 @@ def _whose(reading: Reading, found: re.Match[str]) -> tuple[str, ...] | None:
         if _OTHER_NOUN.match(low, found.end()):
             return None
     before = preceding(reading, found.start())
+    if not before and (match := _LATER.match(low, found.end())):
+        return subjects_of(following(reading, match.end()))
     return subjects_of(before)
 
 

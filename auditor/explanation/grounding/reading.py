@@ -55,8 +55,10 @@ class Reading:
         As it was, in plain form.
     named
         With the names of caches and types of errors replaced by private-use characters.
+    spoken
+        That in lower case.
     low
-        That in lower case, subjects blanked with "§" and moments with "‡".
+        And then, subjects blanked with "§" and moments with "‡".
     caches
         Each cache's name with its place in `low`.
     errors
@@ -67,6 +69,7 @@ class Reading:
 
     text: str
     named: str
+    spoken: str
     low: str
     caches: tuple[tuple[int, str], ...]
     errors: tuple[tuple[int, str], ...]
@@ -85,7 +88,7 @@ def read(sentence: str, caches: tuple[str, ...], errors: tuple[str, ...] = ()) -
         for index in order:
             named = _masked(named, names[index], chr(offset + index))
     named = _COLUMN.sub(_worded, named)
-    low = _lower(named)
+    low = spoken = _lower(named)
     moments = tuple(instants(low))
     low = _blank(low, ((one.start, one.end) for one in moments), MOMENT)
     subjects = tuple(mentions(low))
@@ -95,6 +98,7 @@ def read(sentence: str, caches: tuple[str, ...], errors: tuple[str, ...] = ()) -
     return Reading(
         sentence,
         named,
+        spoken,
         low,
         tuple(_places(named, FIRST_NAME, caches)),
         tuple(_places(named, FIRST_ERROR, errors)),

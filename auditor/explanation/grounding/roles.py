@@ -149,6 +149,8 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
         return Role.RATIO, 0
     if one.unit == "pt":
         return Role.EFFECT, 0
+    if re.search(r"\bby\s*$", left):
+        return Role.EFFECT, 0
     after = _after(left, right)
     if after is not None:
         return after

@@ -34,7 +34,7 @@ _AFTER_CACHE: Final = re.compile(r"\bcache (?:named |called )?(?P<word>[a-z][\w'
 _CALLED: Final = re.compile(r"\b(?:named|called|known as)\s+(?P<word>[a-z][\w'-]*)")
 _POSSESSIVE: Final = re.compile(r"\b(?P<word>[a-z][\w-]*)(?:'s|s')(?= )")
 _OF: Final = re.compile(r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting|with|by|across) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
-_BEFORE_SUBJECT: Final = re.compile(r"\b(?P<word>[a-z][\w'-]*) §")
+_BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
 _DETERMINED: Final = frozenset(
     """the a an this that these those its their it them each every all any both no one some such our which what how when where order total part turn time itself average
