@@ -39,6 +39,8 @@ _AGED: Final = re.compile(r"\bold\b|\bage\b|\bof history\b|\blearn(?:ed|t) (?:fr
 _PAST: Final = re.compile(r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past)\b")
 _CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
 _TALLIES: Final = re.compile(r"^\s*(?:other |more |further |similar |past |previous |earlier |known |ranked |possible |candidate |different |unusual |affected |new |critical |open |resolved |related |of (?:these|them|the) )*(?P<what>metrics?|signals?|measures?|caches?|incidents?|causes?|explanations?|hypothes[ie]s|types?|kinds?|observations?|critical|warnings?|info|open|resolved|with no data|no_data|without data)\b")
+_COUNTED: Final = frozenset({"throughput", "lookups", "hits", "misses", "sets", "evictions", "errors", "backend_calls", "silence"})
+_ANOTHER: Final = re.compile(r";|\b(?:while|because|cache|entries|keys|sets|lookups|traffic|requests|with|in a minute|minutes?|on|over|across|among|from a total|after|holds|held|it)\b")
 _OUTER: Final = re.compile(r"[;:]| while | whereas | but | although | though ")
 _ADJOINED: Final = re.compile(rf"^\s*(?:(?:more|further|extra|additional|surplus|unnecessary|avoidable|excess|added|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)")
 
@@ -112,6 +114,8 @@ def _confidence(reading: Reading, _i: int, one: Quantity, context: Context, left
     causes = [named for named in named_causes(reading.spoken) if named.end <= one.start]
     beside = causes and re.fullmatch(r"\s*(?:\(|,|:|at|with|–|-)?\s*(?:about|around|roughly|some)?\s*", reading.spoken[causes[-1].end : one.start])
     told = _told_before(reading, one, left) or _CONFIDENT.search(right[:28])
+    if (beside and left.rstrip().endswith("(") or right.lstrip().startswith("confiden")) and one.unit in {"pt", "time", "times"}:
+        return False
     if one.unit not in {"%", "share", ""} or not (told or beside) or "once" in left:
         return None
     if _CHANCE.search(left) and not beside and "confiden" not in left + right:
@@ -259,6 +263,8 @@ def _errors(reading: Reading, _i: int, one: Quantity, context: Context, left: st
 
 def _metric(reading: Reading, index: int, one: Quantity, context: Context, cache: str) -> bool:
     role = reading.roles[index]
+    if _misfits(reading, one, role):
+        return False
     subjects = topics(reading, index, one, context)
     roles = set(_ROLES[role])
     if role is Role.OPEN and _leads(reading, index):
@@ -275,6 +281,21 @@ def _metric(reading: Reading, index: int, one: Quantity, context: Context, cache
     if _any(one, _facts(context, cache, named, roles)):
         return True
     return _in_the_hour(reading, one, context, named)
+
+
+def _misfits(reading: Reading, one: Quantity, role: Role) -> bool:
+    """Whether a count of things is given as the value of a rate or a time: "the hit rate fell to 12 entries"."""
+    noun = one.unit.removesuffix("/min")
+    if one.unit in {"%", "pt", "time", "share", "times", ""}:
+        return False
+    near = preceding(reading, one.start)
+    if not near or noun == "calls":
+        return False
+    between = re.sub(r"(?:of|in|for) (?:the )?[\ue000-\uf8ff](?: cache)?", "", reading.spoken[near[-1].end : one.start])
+    if _ANOTHER.search(between) or (role is Role.OPEN and not re.fullmatch(r"(?: (?:of|is|was)|:) +(?:about |around )?", between)):
+        return False
+    allowed = {name for mention in near for name in kin(mention.subject)} | {mention.subject for mention in near}
+    return not allowed & set(_NOUN_SUBJECTS.get(noun[:4], (noun,) if noun else (*allowed,)) if noun or near[-1].subject in _COUNTED else ())
 
 
 def _leads(reading: Reading, index: int) -> bool:

@@ -57,7 +57,7 @@ class Facts:
     directions
         For each cache and subject what it did: "down", "up", "same", "moved", "absent".
     moments
-        Each moment as (part, moment): "began", "ended", "as_of", "worst", "past", "hour".
+        Each moment as (part, moment): "began", "ended", "as_of", "past", or "worst" with a subject.
     ranks
         The causes' confidences, in the order of the evidence.
     """
@@ -169,8 +169,8 @@ def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
     elif p_value == 0:
         facts.add("chance", "", 1e-300, "share", cache=cache)
     _durations(facts, metric, f"duration {subject}", cache)
-    for role in ("began", "worst_at"):
-        add_moment(facts, {"began": "began", "worst_at": "worst"}[role], metric.get(role))
+    add_moment(facts, "began", metric.get("began"))
+    add_moment(facts, f"worst {subject}", metric.get("worst_at"))
     for did in _did(str(metric.get("direction", "")), value, expected):
         facts.say(cache, subject, did)
         if subject == "hit_rate" and did in {"down", "up"}:

@@ -6,6 +6,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.grounding.subjects import JUDGED, kin
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,6 +20,7 @@ _AS_OF: Final = re.compile(r"\b(?:as of|by|now|still|latest|most recent|last (?:
 _BEGAN: Final = re.compile(r"\b(?:since|began|beginning|begun|started|starting|start|starts|begins|opened|onset|from|first|suddenly|sudden|triggered)\b(?:\s+(?:at|on|around|about|it|was|of|the|in|is|incident|just|shortly|after|suddenly|abruptly|minute))*[\s:(]*$")
 _WORST: Final = re.compile(r"\b(?:worst|lowest|highest|peak(?:ed|ing|s)?|trough|bottom(?:ed)?|most unusual|extreme|minimum|maximum|low point|high point|nadir|deepest)\b")
 _PAST: Final = re.compile(r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already)\b")
+_ANY: Final = tuple(JUDGED)
 _RANGE: Final = re.compile(r"^\s*(?:utc\s*)?(?:-|–|to|until|till|and)\s*(?:about |around )?$")
 
 
@@ -59,8 +62,14 @@ def _parts(reading: Reading, index: int) -> set[str]:
         if pattern.search(left):
             return parts
     if _WORST.search(re.split(r"[;,]", left)[-1]) or _WORST.search(re.split(r"[;,]", low[one.end :])[0][:40]):
-        return {"worst"}
-    return {"began", "worst", *ending}
+        return _worst(reading)
+    return {"began", *_worst(reading), *ending}
+
+
+def _worst(reading: Reading) -> set[str]:
+    """The worst minutes of the subjects that the sentence speaks of, or of any where it speaks of none."""
+    named = [name for mention in reading.subjects for name in (*kin(mention.subject), *({"miss_rate": ("hit_rate",)}.get(mention.subject, ())))]
+    return {f"worst {name}" for name in named or _ANY}
 
 
 def _on_the_grid(one: Instant, context: Context) -> bool:

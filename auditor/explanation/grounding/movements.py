@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from auditor.explanation.grounding.catalogue import named_causes
 from auditor.explanation.grounding.context import following, preceding, subjects_of
-from auditor.explanation.grounding.directions import IDLE, MOVED, MOVES, NEGATION, NOUNS, STILL
+from auditor.explanation.grounding.directions import IDLE, MOVED, MOVES, NEGATION, NEITHER, NOUNS, STILL
 from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, kin
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Movement:
 def movements(reading: Reading) -> Iterator[Movement]:
     """Every movement that a sentence speaks of."""
     low = reading.low
-    idle = [(found.start(), found.end()) for found in IDLE.finditer(low)]
+    idle = [(found.start(), found.end()) for pattern in (IDLE, NEITHER) for found in pattern.finditer(low)]
     spans = [*idle, *((one.start, one.end) for one in reading.quantities if one.unit != "times")]
     spans += [(one.start, one.end) for one in named_causes(reading.spoken)]
     still = [(found.start(), found.end()) for found in STILL.finditer(low)]
@@ -142,8 +142,16 @@ def _may_suppose(context: Context, subject: str, did: str) -> bool:
 
 
 def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
+    for found in NEITHER.finditer(reading.low):
+        cache = context.cache_at(reading, found.start())
+        for mention in reading.subjects:
+            if found.start("these") <= mention.start < found.end("these") and "same" not in context.facts.did(cache, kin(mention.subject)):
+                yield f"{_named((mention.subject,))} is not unchanged in the evidence"
+    neither = [(found.start(), found.end()) for found in NEITHER.finditer(reading.low)]
     for pattern, wanted in ((STILL, "same"), (MOVED, "moved")):
         for found in pattern.finditer(reading.low):
+            if any(start <= found.start() < end for start, end in neither):
+                continue
             clause = _clause(reading.low, found.start())
             if wanted == "moved" and re.match(r" (?:minute|moment|window|value|reading|pattern|level)", reading.low[found.end() :]):
                 continue

@@ -148,7 +148,8 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "times":
         return Role.RATIO, 0
     if one.unit == "pt":
-        return Role.EFFECT, 0
+        valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
+        return (Role.NOW if valued else Role.EFFECT), 0
     if re.search(r"\bby\s*$", left):
         return Role.EFFECT, 0
     after = _after(left, right)

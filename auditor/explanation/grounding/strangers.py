@@ -36,6 +36,15 @@ _POSSESSIVE: Final = re.compile(r"\b(?P<word>[a-z][\w-]*)(?:'s|s')(?= )")
 _OF: Final = re.compile(r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting|with|by|across) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
+_VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
+_SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z]+s) (?P<verb>{_VERB})\b")
+_LABELS: Final = frozenset("""summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
+    reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""".split())
+_THINGS: Final = frozenset("""this its thus as is was has does hits misses lookups sets evictions errors requests operations entries keys items calls metrics signals causes minutes windows hours days seconds others
+    caches counts figures values levels times points things results tests readings rates reads writes gets samples alternatives explanations hypotheses percentiles deviations replies responses answers facts sentences
+    always perhaps sometimes afterwards besides what's that's there's it's less unless whereas losses incidents alerts warnings tails clues symptoms effects changes drops rises falls increases decreases
+    thirds quarters fifths halves tenths dozens hundreds thousands millions ms queries failures surplus waits costs conditions sizes shares numbers bounds limits ranges differences loss excess series analysis hypothesis process
+    latencies entries' ones ours yours theirs users' access status focus basis bonus bus gas plus minus versus across towards upwards downwards bounds terms means""".split())
 _DETERMINED: Final = frozenset(
     """the a an this that these those its their it them each every all any both no one some such our which what how when where order total part turn time itself average
     fact full general addition response step line first only just about around between more most less under over normal usual""".split()
@@ -185,8 +194,11 @@ def _odd_slots(low: str) -> Iterator[str]:
         if not is_plain(found["word"]):
             yield f"{_shortly(found['word'])} stands nowhere in the evidence"
     head = _HEAD.match(low)
-    if head is not None and not is_plain(head["word"]):
+    if head is not None and (not is_plain(head["word"]) or (low[head.end() : head.end() + 1] == ":" and head["word"] not in _LABELS)):
         yield f"{_shortly(head['word'])} stands nowhere in the evidence"
+    for found in _SUBJECT_OF_VERB.finditer(low):
+        if found["word"] not in _THINGS and not (found["verb"].startswith("wait") and found["word"] in {"users", "clients", "callers"}):
+            yield f"{_shortly(found['word'])} stands nowhere in the evidence"
 
 
 def _quotable(inner: str, reading: Reading) -> bool:

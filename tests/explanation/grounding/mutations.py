@@ -28,9 +28,12 @@ CAUSES: Final = (
 )  # fmt: skip
 STRANGERS: Final = ("checkout", "users", "orders", "profile-cache")
 _UNITS: Final = (
-    (r"(?<=\d)(?: %|%| percent)(?! \w* ?points)", " points"), (r" (?:percentage )?points\b", " %"), (r"(?<=\d) ?ms\b", " s"), (r"(?<=\d) (?:s|seconds)\b", " ms"),
+    (r"(?<=\d)(?: %|%| percent\b)(?! ?points)", " points"), (r"(?<=\d) (?:percentage )?points\b", " %"), (r"(?<=\d) ?ms\b", " s"), (r"(?<=\d) (?:s|seconds)\b", " ms"),
     (r"(?<=\d) (?:min|minutes)\b", " hours"), (r"(?<=\d) hours?\b", " minutes"), (r"(?<=\d) (?:min|minutes)\b", " seconds"), (r" entries\b", " ms"),
 )  # fmt: skip
+
+
+_TIMES: Final = re.compile(r"p9\d|\d\d:\d\d|\d+ [A-Z]\w+(?: 20\d\d)?|[A-Z]\w+ \d+(?:, 20\d\d)?|20\d\d-\d\d-\d\d|\d+ (?:min|minutes|hours|h)\b|\d+ of \d+")
 
 
 def mutants(sentence: str, brief: Brief) -> Iterator[Mutant]:
@@ -113,7 +116,7 @@ def _metrics(sentence: str, data: Any) -> Iterator[Mutant]:
     for name in METRICS:
         for found in re.finditer(rf"\b{name}\b", sentence, re.IGNORECASE):
             for other in METRICS:
-                if other == name or (name in still and other in still) or (name in moved and other in moved and not re.search(r"\d", re.sub(r"p9\d|\d\d:\d\d|\d+ \w+ 20\d\d", "", sentence))):
+                if other == name or (name in still and other in still) or (name in moved and other in moved and not re.search(r"\d", _TIMES.sub("", sentence))):
                     continue
                 yield f"metric {other}", sentence[: found.start()] + other + sentence[found.end() :]
 
