@@ -42,7 +42,7 @@ _TALLIES: Final = re.compile(r"^\s*(?:other |more |further |similar |past |previ
 _COUNTED: Final = frozenset({"throughput", "lookups", "hits", "misses", "sets", "evictions", "errors", "backend_calls", "silence"})
 _ANOTHER: Final = re.compile(r";|\b(?:while|because|cache|entries|keys|sets|lookups|traffic|requests|with|in a minute|minutes?|on|over|across|among|from a total|after|holds|held|it)\b")
 _OUTER: Final = re.compile(r"[;:]| while | whereas | but | although | though ")
-_ADJOINED: Final = re.compile(rf"^\s*(?:(?:more|further|extra|additional|surplus|unnecessary|avoidable|excess|added|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)")
+_ADJOINED: Final = re.compile(rf"^\s*(?:(?:of (?:the |its |their )?(?:usual |normal |expected |former |previous )|more|further|extra|additional|surplus|unnecessary|avoidable|excess|added|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)")
 
 _ROLES: Final = {
     Role.NOW: {"now"},
@@ -66,11 +66,23 @@ def wrong_amounts(reading: Reading, context: Context) -> Iterator[str]:
 
 def _near(reading: Reading, one: Quantity, before: int = 60, after: int = 45) -> tuple[str, str]:
     """The text about a number up to the numbers beside it or the end of its clause."""
-    starts = [other.end for other in reading.quantities if other.end <= one.start]
-    ends = [other.start for other in reading.quantities if other.start >= one.end]
+    at = reading.quantities.index(one)
+    first = last = at
+    while first > 0 and _apposed(reading, first - 1):
+        first -= 1
+    while last + 1 < len(reading.quantities) and _apposed(reading, last):
+        last += 1
+    starts = [other.end for other in reading.quantities[:first]]
+    ends = [other.start for other in reading.quantities[last + 1 :]]
     left = reading.spoken[max([one.start - before, 0, *starts]) : one.start]
     right = reading.spoken[one.end : min([one.end + after, len(reading.low), *ends])]
     return _OUTER.split(left)[-1], _OUTER.split(right)[0]
+
+
+def _apposed(reading: Reading, index: int) -> bool:
+    """Whether a number is followed by another that says the same: 431 seconds (7.2 minutes)."""
+    one, after = reading.quantities[index], reading.quantities[index + 1]
+    return re.fullmatch(r"\s*(?:\((?:or |i\.e\. |that is )?|,? or|,? i\.e\.,?|/|=)\s*(?:about|around|roughly|some|nearly|almost|over|just over)?\s*", reading.low[one.end : after.start]) is not None
 
 
 def _grounded(reading: Reading, index: int, one: Quantity, context: Context) -> bool:
@@ -236,6 +248,8 @@ def _money(reading: Reading, _i: int, one: Quantity, context: Context, left: str
         return _any(one, _facts(context, cache, ("calls", "backend_calls")))
     if one.unit == "calls" or (one.unit == "" and re.search(r"\b(?:backend|origin) (?:calls|requests)", right[:40])):
         return _any(one, _facts(context, cache, ("calls", "backend_calls")))
+    if one.unit == "" and _COST.search(reading.spoken) and _any(one, _facts(context, cache, ("cost",))):
+        return True
     if one.unit == "" and not one.sign and (_COST.search(left[-30:]) or _COST.search(right[:15])):
         return _any(one, _facts(context, cache, ("cost", "calls")))
     if one.unit in {"requests", "operations", "lookups"} and re.search(r"\b(?:extra|additional|more)\b", words_about(left, right)) and "backend" in left + right:
@@ -269,6 +283,8 @@ def _metric(reading: Reading, index: int, one: Quantity, context: Context, cache
     roles = set(_ROLES[role])
     if role is Role.OPEN and _leads(reading, index):
         roles = {"now", "effect", "ratio"} if one.unit == "share" else {"now"}
+    if role is Role.NOW and re.search(r"\b(?:bottom|low point|lowest|worst|peak|trough|further|later|eventually)", reading.low[one.end :]):
+        roles |= {"first"}
     if role in {Role.EXPECTED, Role.LOWER, Role.UPPER} and one.hedge is not Hedge.NONE:
         roles |= {"expected", "lower", "upper"} if one.hedge is not Hedge.ABOUT else set()
     if one.unit == "share" and role in {Role.EFFECT, Role.NOW}:
@@ -313,11 +329,27 @@ def topics(reading: Reading, index: int, one: Quantity, context: Context) -> tup
     else:
         group = preceding(reading, one.start)
         named = _respective(reading, index, group) or subjects_of(group) or subjects_of(following(reading, one.end)[:1])
+    implied = _implied(reading, one)
+    if implied and (not named or beside is None):
+        named = (*implied, *named)
     if not named:
         named = tuple(dict.fromkeys((*context.carried, context.facts.lead)))
     if one.unit in {"%", "share", ""}:
         named = tuple(dict.fromkeys((*named, *(SHARE_OF[name] for name in named if name in SHARE_OF))))
+    if one.is_time:
+        named = (*named, *({"hits": "hit_latency", "misses": "miss_latency"}.get(name, name) for name in named))
     return named
+
+
+def _implied(reading: Reading, one: Quantity) -> tuple[str, ...]:
+    """The subject of a counted number beside a bare one: 4,100 entries, a quarter of its usual 16,400."""
+    for other in reversed(reading.quantities):
+        noun = other.unit.removesuffix("/min")
+        if other.end <= one.start and noun and noun[:4] in _NOUN_SUBJECTS:
+            between = reading.low[other.end : one.start]
+            return () if "§" in between or ";" in between else _NOUN_SUBJECTS[noun[:4]]
+    sized = re.search(r"\bcache (?:has |had |have |was |is |\w+ly )*(?:shr\w+|gr[eo]w\w*|emptied)\b[^§;]*$", reading.low[: one.start])
+    return ("cache_size",) if sized else ()
 
 
 def _respective(reading: Reading, index: int, group: tuple[object, ...]) -> tuple[str, ...]:

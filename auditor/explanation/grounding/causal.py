@@ -20,6 +20,7 @@ _DENIED_BEFORE: Final = re.compile(
 _DENIED_AFTER: Final = re.compile(
     r"^[^;.]{0,60}?\b(?:(?:is|are|was|were|seems?|looks?|appears?) (?:\w+ )?(?:unlikely|less likely|ruled out|excluded|improbable|not|weaker|implausible|out of the question|contradicted|doubtful)|(?:does|do|did|can|could|would) ?n[o']t|does not|do not|would not|cannot|can be (?:ruled out|excluded)|fits? (?:less|worse|poorly|badly)|has little|less likely|ranks? (?:lower|behind|second|third))"
 )
+_AGAINST: Final = re.compile(r"\b(?:against|contradicts?|than|unlike)\b[^;.]{0,60}$")
 _SUPPOSED: Final = re.compile(r"\bwould\b|\bshould (?:show|have)\b|\bif\b|\bwhether\b|\bhad it been\b|\bwere it\b|\bin the case of\b|\bexpects?\b")
 _ALTERNATIVE: Final = re.compile(
     r"\b(?:could also|may also|might also|can also|alternativ\w+|also possible|another (?:possib|candidate|explanation)|other (?:candidate|possib|explanation|cause)s?|less likely|second|next|runner[- ]up|behind it|further down|possib(?:le|ly|ility)|remains? (?:a )?possib|lower confidence|less probable|can(?:not|'t) be (?:ruled out|excluded)|not (?:be )?(?:ruled out|excluded)|or else|failing that|third|followed by|then)\b"
@@ -62,6 +63,8 @@ def _wrong(low: str, named: Named, context: Context) -> str:
         fine = causes & set(ranks) or _CHECKING.search(low)
         return "" if fine else f"{_said(named)} is none of the ranked causes"
     denied = _denied(low, named)
+    if context.cause in causes and denied and _weighed(low, named):
+        return ""
     if context.cause in causes:
         undeniable = context.field in {"summary", "impact"} or next(iter(ranks), "") == context.cause
         return f"{_said(named)} is what the evidence points to, and is denied" if denied and undeniable and not _SUPPOSED.search(low) else ""
@@ -74,6 +77,12 @@ def _wrong(low: str, named: Named, context: Context) -> str:
     if causes & set(ranks) and context.field == "reason":
         return ""
     return f"{_said(named)} is not what the evidence points to"
+
+
+def _weighed(low: str, named: Named) -> bool:
+    """Whether a cause is only weighed: something is said to speak against it, or it is more likely than another."""
+    before = _clause_before(low, named.start)
+    return _AGAINST.search(before) is not None and not re.search(r"\b(?:not|no|never|rules? out|ruled out|exclud\w+|rather than|instead of|unlikely|isn't|wasn't)\b", before) and not _DENIED_AFTER.match(low[named.end :])
 
 
 def _described(causes: set[str], context: Context) -> bool:

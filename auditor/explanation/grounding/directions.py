@@ -55,5 +55,5 @@ MOVED: Final = re.compile(
     r"(?:(?<=§ )|(?<=§ has )|(?<=§ have ))changed\b|\b(?:unusual|anomalous|abnormal|moved|deviat(?:e[sd]?|ing)|off (?:its|their) (?:usual|normal)|outside (?:of )?(?:its|their|the) (?:own )?(?:usual|normal|expected)|out of (?:its|their) (?:usual |normal )?range|affected|disturbed|irregular|out of the ordinary|reacted|shifted)\b"
 )
 NEGATION: Final = re.compile(
-    r"(?:\b(?:not|never|no|without|neither|nor|hardly|barely|cannot|rather than|nothing)\b|n't\b)(?:[\w' ,-]|§|[\ue000-\uf8ff]){0,28}$"
+    r"(?:\b(?:not|never|no|without|neither|nor|hardly|barely|cannot|rather than|nothing|rules? out|ruled out|ruling out|exclud\w+|against)\b|n't\b)(?:[\w' ,-]|§|[\ue000-\uf8ff]){0,28}$"
 )

@@ -73,7 +73,9 @@ class Instant:
         if self.minute is not None:
             truth = moment.hour * 60 + moment.minute
             near = 5 if self.approximate and self.minute % 5 == 0 else 0
-            if abs(truth - self.minute % 1440) > near:
+            near = 30 if self.approximate and self.minute % 720 == 0 else near
+            away = abs(truth - self.minute % 1440)
+            if min(away, 1440 - away) > near:
                 return False
         if self.day is not None and not _same_day(self.day, moment.date()):
             return False

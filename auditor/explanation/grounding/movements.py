@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]'s |all |average |cache |cache's )*(?=§)"
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
+_CACHE_LEFT: Final = re.compile(r"\b(?:cache|[\ue000-\uf8ff])(?: itself| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$")
+_SIZED: Final = re.compile(r"gr[eo]w|shr[aiu]nk|larger|bigger|smaller|swell|swoll|balloon|contract")
 _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
 _OTHER_NOUN: Final = re.compile(r"\s+(?!than\b|or\b|and\b|of\b|the\b|by\b|in\b|at\b|to\b|from\b|since\b|for\b|with\b|again\b|while\b|but\b|as\b|that\b|sharply\b|only\b|about\b|after\b|on\b|its\b|what\b|now\b|too\b|normal\b|usual\b|expect|during\b|roughly\b|is\b|was\b|are\b|were\b|a\b|an\b|up\b|below\b|above\b|compared\b|over\b|when\b|because\b|so\b|also\b|further\b|considerably\b|significantly\b|nearly\b|almost\b|some\b|around\b|well\b|far\b|much\b|between\b|out\b|within\b|until\b|it\b|where\b|which\b|against\b|beyond\b)[a-z]{3,}")
 _SHAPES: Final = re.compile(r"(?:lower|reduced|fewer|less|smaller|higher|more|larger|bigger|elevated|added|extra|longer|shorter|slower|slow|faster|fast|raised|lost|increased|decreased|growing|rising|falling|shrinking|diminished)$")
@@ -81,9 +83,23 @@ def _whose(reading: Reading, found: re.Match[str]) -> tuple[str, ...] | None:
         if _OTHER_NOUN.match(low, found.end()):
             return None
     before = preceding(reading, found.start())
+    counted = _counted(reading, found)
+    if counted and (not before or _CACHE_LEFT.search(low[before[-1].end : found.start()])):
+        return counted
     if not before and (match := _LATER.match(low, found.end())):
         return subjects_of(following(reading, match.end()))
     return subjects_of(before)
+
+
+def _counted(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
+    """What moved, where its unit says so, or where it is the cache that grows or shrinks: it grew to 1,310 entries."""
+    if _CACHE_LEFT.search(reading.low[: found.start()]) and _SIZED.match(found[0]):
+        return ("cache_size",)
+    after = next((one for one in reading.quantities if one.start >= found.end()), None)
+    if after is None or not re.fullmatch(r"\s*(?:(?:to|by|from|again|back|only|about|around|roughly)\s*)*", reading.low[found.end() : after.start]):
+        return ()
+    noun = after.unit.removesuffix("/min")
+    return {"entr": ("cache_size",), "item": ("cache_size",), "evic": ("evictions",), "sets": ("sets",)}.get(noun[:4], ())
 
 
 def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
@@ -155,7 +171,7 @@ def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
             clause = _clause(reading.low, found.start())
             if wanted == "moved" and re.match(r" (?:minute|moment|window|value|reading|pattern|level)", reading.low[found.end() :]):
                 continue
-            if _RETURNED.search(clause) or _supposed(clause) or re.search(r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$", reading.low[max(0, found.start() - 24) : found.start()]):
+            if _RETURNED.search(clause) or _supposed(clause) or _after_factor(reading, found.start()) or re.search(r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$", reading.low[max(0, found.start() - 24) : found.start()]):
                 continue
             subjects = still_subjects(reading, found)
             denied = re.search(r"\b(?:not|no longer|never|n't)\s+(?:\w+ )?$", clause) is not None
@@ -174,6 +190,11 @@ def still_subjects(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     if after is not None and (not own_clause or re.match(r"\s*(?::|in|of|for|§)", reading.low[found.end() :])):
         return subjects_of(following(reading, after.end()))
     return subjects_of(before) if own_clause else ()
+
+
+def _after_factor(reading: Reading, at: int) -> bool:
+    """Whether a place follows a factor or a share: five times | as high as normal."""
+    return any(one.unit in {"times", "share", "%"} and 0 <= at - one.end <= 2 for one in reading.quantities)
 
 
 def _clause_wide(low: str, at: int) -> str:

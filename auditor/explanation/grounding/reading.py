@@ -86,7 +86,7 @@ def read(sentence: str, caches: tuple[str, ...], errors: tuple[str, ...] = ()) -
     for offset, names in ((FIRST_NAME, caches), (FIRST_ERROR, errors)):
         order = sorted(range(min(len(names), MOST_NAMES)), key=lambda index: -len(names[index]))
         for index in order:
-            named = _masked(named, names[index], chr(offset + index))
+            named = _masked(named, names[index], chr(offset + index), plural=offset == FIRST_ERROR)
     named = _COLUMN.sub(_worded, named)
     low = spoken = _lower(named)
     moments = tuple(instants(low))
@@ -134,7 +134,7 @@ def _worded(found: re.Match[str]) -> str:
     return _WORDED.get(name, name.replace("_", " ")) if name in _SNAKES else name
 
 
-def _masked(text: str, name: str, mark: str) -> str:
+def _masked(text: str, name: str, mark: str, *, plural: bool = False) -> str:
     """Replace a name: in quotation marks whatever it is, bare only where it can be read as nothing but a name.
 
     A name that could pass for a number or a clause is never taken bare, and one that is a common word only where a
@@ -154,5 +154,6 @@ def _masked(text: str, name: str, mark: str) -> str:
             text = re.sub(rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)", mark, text, flags=re.IGNORECASE)
             text = re.sub(rf"^{shape}(?=:| (?:has|is|was|lost|saw|went|serves)\b)", mark, text, flags=re.IGNORECASE)
         else:
+            shape += "s?" if plural else ""
             text = re.sub(rf"(?<![\w./:-]){shape}(?![\w/-]|\.\w|:\w)", mark, text, flags=re.IGNORECASE)
     return text

@@ -33,7 +33,7 @@ _BEFORE_CACHE: Final = re.compile(r"\b(?P<word>[a-z][\w'-]*) (?:cache|implementa
 _AFTER_CACHE: Final = re.compile(r"\bcache (?:named |called )?(?P<word>[a-z][\w'-]*)")
 _CALLED: Final = re.compile(r"\b(?:named|called|known as)\s+(?P<word>[a-z][\w'-]*)")
 _POSSESSIVE: Final = re.compile(r"\b(?P<word>[a-z][\w-]*)(?:'s|s')(?= )")
-_OF: Final = re.compile(r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting|with|by|across) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
+_OF: Final = re.compile(r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
 _VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
@@ -197,7 +197,7 @@ def _odd_slots(low: str) -> Iterator[str]:
     if head is not None and (not is_plain(head["word"]) or (low[head.end() : head.end() + 1] == ":" and head["word"] not in _LABELS)):
         yield f"{_shortly(head['word'])} stands nowhere in the evidence"
     for found in _SUBJECT_OF_VERB.finditer(low):
-        if found["word"] not in _THINGS and not (found["verb"].startswith("wait") and found["word"] in {"users", "clients", "callers"}):
+        if found["word"] not in _THINGS and not (re.match(r"(?:has |have |had )?wait", low[found.start("verb") :]) and found["word"] in {"users", "clients", "callers"}):
             yield f"{_shortly(found['word'])} stands nowhere in the evidence"
 
 

@@ -8,7 +8,7 @@ from auditor.explanation.grounding.amounts import topics
 from auditor.explanation.grounding.context import Context, subjects_of
 from auditor.explanation.grounding.digest_facts import facts_of_digest
 from auditor.explanation.grounding.directions import STILL
-from auditor.explanation.grounding.facts import Facts, facts_of_incident, items, mapping
+from auditor.explanation.grounding.facts import Fact, Facts, facts_of_incident, items, mapping
 from auditor.explanation.grounding.movements import movements, still_subjects
 from auditor.explanation.grounding.prose import plain, sentences
 from auditor.explanation.grounding.reading import Reading, read
@@ -63,6 +63,7 @@ def _way(did: str) -> str:
 
 
 def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> None:
+    known = len(facts.numbers)
     for index, one in enumerate(reading.quantities):
         if check:
             if one.is_time:
@@ -71,6 +72,7 @@ def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> 
         _add(facts, reading, index, one, context)
     if check:
         return
+    _compare(facts, facts.numbers[known:])
     for move in movements(reading):
         for subject in move.subjects:
             named = _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject
@@ -82,6 +84,19 @@ def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> 
     if "slowed about alike" in reading.text:
         for name in LATENCIES[:3]:
             facts.say(context.cache, name, "up")
+
+
+def _compare(facts: Facts, stated: list[Fact]) -> None:
+    """Add the ratio and the distance of what is to what was expected, where one sentence states both."""
+    for now in stated:
+        for expected in stated:
+            pair = (now.subject, now.role, expected.role, now.unit) == (expected.subject, "now", "expected", expected.unit)
+            if not pair or expected.value <= 0.0:
+                continue
+            ratio, unit = now.value / expected.value, "pt" if now.unit == "%" else now.unit
+            facts.add(now.subject, "ratio", ratio, "times", cache=now.cache)
+            facts.add(now.subject, "effect", 100.0 * (ratio - 1.0), "%", cache=now.cache)
+            facts.add(now.subject, "effect", now.value - expected.value, unit, cache=now.cache, native=now.native)
 
 
 def _add(facts: Facts, reading: Reading, index: int, one: Quantity, context: Context) -> None:
