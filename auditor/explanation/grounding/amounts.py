@@ -209,7 +209,7 @@ def _span(reading: Reading, index: int, one: Quantity, context: Context, left: s
         if not _BASELINE.search(reading.low) and subjects == ("baseline",):
             return any(one.number.times(60.0).means(fact.value, one.hedge) for fact in _facts(context, cache, _durations(reading, one)))
         return _any(one, _facts(context, cache, subjects))
-    if one.is_time and _WAITING.search(about) and not re.search(r"(?:lasted|for|since|over|within|after|last|past)\s*(?:the )?(?:last |past )?$", left):
+    if one.is_time and _WAITING.search(about) and not re.search(r"(?:lasted|for|since|within|after|last|past)\s*(?:the )?(?:last |past )?$", left):
         return _any(one, _facts(context, cache, ("waiting",))) or _metric(reading, index, one, context, cache)
     if not one.is_time or (reading.roles[index] is not Role.OPEN and _speaks_of_latency(reading, context) and not _AGED.search(about)):
         return None
@@ -242,14 +242,14 @@ def _crept(reading: Reading, one: Quantity, context: Context, left: str) -> bool
 
 
 def _money(reading: Reading, _i: int, one: Quantity, context: Context, left: str, right: str, cache: str) -> bool | None:
+    if one.unit == "" and _COST.search(reading.spoken) and _any(one, _facts(context, cache, ("cost",))):
+        return True
     beside = _ADJOINED.match(reading.low[one.end :])
     near = following(reading, one.end)[:1] if beside else preceding(reading, one.start)[-1:]
     if one.unit == "" and subjects_of(near) == ("backend_calls",):
         return _any(one, _facts(context, cache, ("calls", "backend_calls")))
     if one.unit == "calls" or (one.unit == "" and re.search(r"\b(?:backend|origin) (?:calls|requests)", right[:40])):
         return _any(one, _facts(context, cache, ("calls", "backend_calls")))
-    if one.unit == "" and _COST.search(reading.spoken) and _any(one, _facts(context, cache, ("cost",))):
-        return True
     if one.unit == "" and not one.sign and (_COST.search(left[-30:]) or _COST.search(right[:15])):
         return _any(one, _facts(context, cache, ("cost", "calls")))
     if one.unit in {"requests", "operations", "lookups"} and re.search(r"\b(?:extra|additional|more)\b", words_about(left, right)) and "backend" in left + right:

@@ -21,7 +21,7 @@ _DENIED_AFTER: Final = re.compile(
     r"^[^;.]{0,60}?\b(?:(?:is|are|was|were|seems?|looks?|appears?) (?:\w+ )?(?:unlikely|less likely|ruled out|excluded|improbable|not|weaker|implausible|out of the question|contradicted|doubtful)|(?:does|do|did|can|could|would) ?n[o']t|does not|do not|would not|cannot|can be (?:ruled out|excluded)|fits? (?:less|worse|poorly|badly)|has little|less likely|ranks? (?:lower|behind|second|third))"
 )
 _AGAINST: Final = re.compile(r"\b(?:against|contradicts?|than|unlike)\b[^;.]{0,60}$")
-_SUPPOSED: Final = re.compile(r"\bwould\b|\bshould (?:show|have)\b|\bif\b|\bwhether\b|\bhad it been\b|\bwere it\b|\bin the case of\b|\bexpects?\b")
+_SUPPOSED: Final = re.compile(r"\bwould (?!(?:\w+ly |best |also |well )?(?:explain|account|fit|match|cause|be (?:the|behind|a good|consistent)))|\bshould (?:show|have)\b|\bif\b|\bwhether\b|\bhad it been\b|\bwere it\b|\bin the case of\b|\bexpects?\b")
 _ALTERNATIVE: Final = re.compile(
     r"\b(?:could also|may also|might also|can also|alternativ\w+|also possible|another (?:possib|candidate|explanation)|other (?:candidate|possib|explanation|cause)s?|less likely|second|next|runner[- ]up|behind it|further down|possib(?:le|ly|ility)|remains? (?:a )?possib|lower confidence|less probable|can(?:not|'t) be (?:ruled out|excluded)|not (?:be )?(?:ruled out|excluded)|or else|failing that|third|followed by|then)\b"
 )
@@ -68,7 +68,7 @@ def _wrong(low: str, named: Named, context: Context) -> str:
     if context.cause in causes:
         undeniable = context.field in {"summary", "impact"} or next(iter(ranks), "") == context.cause
         return f"{_said(named)} is what the evidence points to, and is denied" if denied and undeniable and not _SUPPOSED.search(low) else ""
-    if denied or (_SUPPOSED.search(low[: named.end + 12]) and context.field in {"why", "reason"}):
+    if denied or _SUPPOSED.search(_clause_before(low, named.start) + low[named.start : named.end + 30].split(",")[0]):
         return ""
     if _PAST.search(low) and causes & context.facts.past_causes:
         return ""

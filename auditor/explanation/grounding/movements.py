@@ -194,7 +194,11 @@ def still_subjects(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
 
 def _after_factor(reading: Reading, at: int) -> bool:
     """Whether a place follows a factor or a share: five times | as high as normal."""
-    return any(one.unit in {"times", "share", "%"} and 0 <= at - one.end <= 2 for one in reading.quantities)
+    return any(
+        one.unit in {"times", "share", "%"} and re.fullmatch(r"\s*(?:as \w+ )?", reading.low[one.end : at]) is not None
+        for one in reading.quantities
+        if one.end <= at
+    )
 
 
 def _clause_wide(low: str, at: int) -> str:

@@ -38,7 +38,7 @@ _FILL: Final = (
     r"minutes?|on|in|it|its|an?|some|would|should|reading|average|one|pace|speed|sits|runs|hovers|stands|predicts|says|puts|gives)|\s*§+|\s*[\ue000-\uf8ff]|'s|’s)*"
 )
 _EXPECTED_LEFT: Final = re.compile(
-    rf"(?:\b{_USUAL}{_FILL}\s*[:=(]?\s*|(?<!than )(?<!as )(?<!below )(?<!above )(?<!beyond )(?<!under )(?<!over )\b{_USUAL}{_FILL}\s+(?:at|with|near)\s*"
+    rf"(?:(?<!as )\b{_USUAL}{_FILL}\s*[:=(]?\s*|(?<!than )(?<!as )(?<!below )(?<!above )(?<!beyond )(?<!under )(?<!over )\b{_USUAL}{_FILL}\s+(?:at|with|near)\s*"
     rf"|\b(?:normally|usually|typically|ordinarily|previously|before|beforehand|expected|formerly|earlier),?\s*)$"
 )
 _AGAINST_LEFT: Final = re.compile(
@@ -156,7 +156,7 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "pt":
         valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
         return (Role.NOW if valued else Role.EFFECT), 0
-    if re.search(r"\bby\s*$", left) or _LOST_LEFT.search(left):
+    if re.search(r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$", left) or _LOST_LEFT.search(left):
         return Role.EFFECT, 0
     after = _after(left, right)
     if after is not None:

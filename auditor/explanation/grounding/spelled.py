@@ -37,7 +37,7 @@ _PARTS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 _COUNTS: Final = "|".join(_ONES[1:10])
 PART: Final = re.compile(
-    rf"(?<!and )\b(?:(?P<count>an?|{_COUNTS})[ -](?P<part>{'|'.join(_PARTS)})|(?P<bare>half|quarter(?= of an? )))\b(?! past| step)"
+    rf"(?<!and )(?<!and a )\b(?:(?P<count>an?|{_COUNTS})[ -](?P<part>{'|'.join(_PARTS)})|(?P<bare>half|quarter(?= of an? )))\b(?! past| step)"
 )
 PROPORTION: Final = re.compile(
     rf"\b(?P<x>\d+|{_COUNTS}|ten|eleven|twelve) (?:in|out of|in every|of every|out of every) (?:the )?(?P<y>\d[\d,]*(?:\.\d+)?(?:e\d+)?|{_UNIT}|a hundred|a thousand|a million|a billion)(?P<scale> thousand| million| billion| trillion)?\b"
