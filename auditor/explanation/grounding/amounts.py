@@ -11,6 +11,7 @@ from auditor.explanation.grounding.context import following, preceding, subjects
 from auditor.explanation.grounding.directions import NOUNS
 from auditor.explanation.grounding.facts import OWN, Fact
 from auditor.explanation.grounding.matching import agrees
+from auditor.explanation.grounding.quantities import SECONDS
 from auditor.explanation.grounding.roles import Role
 from auditor.explanation.grounding.rounding import Hedge
 from auditor.explanation.grounding.subjects import SHARE_OF, kin
@@ -34,11 +35,13 @@ _RANKED: Final = re.compile(r"\b(?:explanation|candidate|hypothesis|rank(?:s|ed)
 _CHANCE: Final = re.compile(r"\b(?:once (?:in|every|per)|p[- ]?value|p\s*(?:=|of|is|below|about|at most|above|<|\(|:)|by chance|at random|random|by accident|one in|1 in|coincidence|odds|luck|accidental)")
 _WAITING: Final = re.compile(r"\bwait(?:ing|ed|s)?\b|\badded (?:latency|delay|response|time)|extra (?:latency|delay|time|seconds)|additional (?:latency|delay|time|wait)|cumulative|latency added|\bdelays?\b|in total|time lost|lost time|added [\w ]*(?:requests|users)|accumulated|added up")
 _COST: Final = re.compile(r"\b(?:cost(?:s|ing)?|spen[dt]|money|bill|price|expense)\b")
-_BASELINE: Final = re.compile(r"\bbaseline\b|\blearn(?:ed|t|ing)\b|\btrained\b|\bhistory\b|\bmodel of\b|\bold\b|\bage\b|\brests on\b|\bbuilt on\b")
-_AGED: Final = re.compile(r"\bold\b|\bage\b|\bof history\b|\blearn(?:ed|t) (?:from|over|on|in)\b|\btrained (?:on|for|over)\b")
+_BASELINE: Final = re.compile(r"\bbaseline\b|\blearn(?:ed|t|ing)\b|\btrained\b|\bhistory\b|\bmodel of\b|\bold\b|\brests on\b|\bbuilt on\b")
+_AGED: Final = re.compile(r"\bold\b|\bage (?:of|is)\b|\bof history\b|\blearn(?:ed|t) (?:from|over|on|in)\b|\btrained (?:on|for|over)\b")
 _PAST: Final = re.compile(r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past)\b")
 _CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
 _TALLIES: Final = re.compile(r"^\s*(?:other |more |further |similar |past |previous |earlier |known |ranked |possible |candidate |different |unusual |affected |new |critical |open |resolved |related |of (?:these|them|the) )*(?P<what>metrics?|signals?|measures?|caches?|incidents?|causes?|explanations?|hypothes[ie]s|types?|kinds?|observations?|critical|warnings?|info|open|resolved|with no data|no_data|without data)\b")
+_OF_LOOKUPS: Final = re.compile(r"\s*(?:of (?:all |the |its )?)?(?:lookups|requests|operations|gets|reads)\b")
+_ONCE: Final = re.compile(r"\bonce (?:an?|every|per|each) (minute|hour|day|week|month|year)\b")
 _COUNTED: Final = frozenset({"throughput", "lookups", "hits", "misses", "sets", "evictions", "errors", "backend_calls", "silence"})
 _ANOTHER: Final = re.compile(r";|\b(?:while|because|cache|entries|keys|sets|lookups|traffic|requests|with|in a minute|minutes?|on|over|across|among|from a total|after|holds|held|it)\b")
 _OUTER: Final = re.compile(r"[;:]| while | whereas | but | although | though ")
@@ -62,6 +65,10 @@ def wrong_amounts(reading: Reading, context: Context) -> Iterator[str]:
     for index, one in enumerate(reading.quantities):
         if not _grounded(reading, index, one, context):
             yield f"{reading.named[one.start : one.end].strip()[:40]} is not what the evidence has there"
+    for found in _ONCE.finditer(reading.spoken):
+        seconds = SECONDS[{"minute": "min", "month": "mo"}.get(found[1], found[1][0])]
+        if not any(abs(seconds / 60.0 * fact.value - 1.0) < 0.06 for fact in _facts(context, "", ("chance",))):
+            yield f"{found[0]} is not how rare it is"
 
 
 def _near(reading: Reading, one: Quantity, before: int = 60, after: int = 45) -> tuple[str, str]:
@@ -115,7 +122,7 @@ def _tally(_r: Reading, _i: int, one: Quantity, context: Context, left: str, rig
         name = what
     names = {name} if name else {"causes", "errors"}
     if name == "metrics":
-        names |= {"unchanged"}
+        names = {"others moved", "unchanged"} if re.search(r"\b(?:other|more|further)\b", match[0]) else {"metrics", "unchanged"}
     qualified = re.search(r"\b(critical|warning|info|open|resolved)\b", right[: match.end()])
     if qualified and name == "incidents":
         names = {qualified[1]}
@@ -289,6 +296,8 @@ def _metric(reading: Reading, index: int, one: Quantity, context: Context, cache
         roles |= {"expected", "lower", "upper"} if one.hedge is not Hedge.ABOUT else set()
     if one.unit == "share" and role in {Role.EFFECT, Role.NOW}:
         roles |= {"ratio"}
+    if one.unit == "share" and _OF_LOOKUPS.match(reading.spoken, one.end):
+        roles -= {"ratio", "effect"}
     if one.unit in {"%"} and role is Role.RATIO:
         roles = {"ratio"}
     named = tuple(name for subject in subjects for name in kin(subject))

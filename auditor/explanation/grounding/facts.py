@@ -283,3 +283,5 @@ def _tallies(facts: Facts, data: Mapping[str, Any]) -> None:
         count = len(items(data.get(key)))
         if count:
             facts.add("tally", name, count, "count")
+        if name == "metrics" and count > 1:
+            facts.add("tally", "others moved", count - 1, "count")

@@ -26,6 +26,7 @@ _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000
 _OTHER_NOUN: Final = re.compile(r"\s+(?!than\b|or\b|and\b|of\b|the\b|by\b|in\b|at\b|to\b|from\b|since\b|for\b|with\b|again\b|while\b|but\b|as\b|that\b|sharply\b|only\b|about\b|after\b|on\b|its\b|what\b|now\b|too\b|normal\b|usual\b|expect|during\b|roughly\b|is\b|was\b|are\b|were\b|a\b|an\b|up\b|below\b|above\b|compared\b|over\b|when\b|because\b|so\b|also\b|further\b|considerably\b|significantly\b|nearly\b|almost\b|some\b|around\b|well\b|far\b|much\b|between\b|out\b|within\b|until\b|it\b|where\b|which\b|against\b|beyond\b)[a-z]{3,}")
 _SHAPES: Final = re.compile(r"(?:lower|reduced|fewer|less|smaller|higher|more|larger|bigger|elevated|added|extra|longer|shorter|slower|slow|faster|fast|raised|lost|increased|decreased|growing|rising|falling|shrinking|diminished)$")
 _WOULD: Final = re.compile(r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b")
+_EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
 _IMPROVED: Final = re.compile(r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))")
 _WORSENED: Final = re.compile(r"\b(?:worsen(?:s|ed|ing)?|worse|degrad(?:e[sd]?|ing|ation)|deteriorat\w+)\b")
 _RETURNED: Final = re.compile(r"\b(?:return(?:s|ed|ing)?|back|recover(?:s|ed|ing)?|restored?|climb\w* back|reverted)\b(?:\W+\w+){0,2}\W*$")
@@ -108,6 +109,10 @@ def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
         if not _moved_so(move, reading, context):
             said = {"down": "down", "up": "up", "slower": "slower", "faster": "faster"}[move.did]
             yield f"{_named(move.subjects)} did not go {said} in the evidence"
+    for found in _EMPTY.finditer(reading.low):
+        clause, dids = _clause(reading.low, found.start()), context.facts.did(context.cache_at(reading, found.start()), ("cache_size",))
+        if not NEGATION.search(clause) and not _supposed(clause) and context.field != "step" and "down" not in dids:
+            yield "the cache is not empty in the evidence"
     yield from _wrong_stillness(reading, context)
     yield from _wrong_verdicts(reading, context)
 

@@ -49,6 +49,12 @@ _OF_TIME: Final = re.compile(r"(?:(?: of)? an? |[ -])(?P<span>h|d|m|s)(?:our|ay|
 _SPANS: Final = {"h": 3600.0, "d": 86_400.0, "m": 60.0, "s": 1.0}
 
 
+_OF_MANY: Final = re.compile(r" (?:out )?of (?:the |its |all )?(?:last )?\d")
+_ARTICLE: Final = re.compile(
+    r"(?:^|\b(?:for|lasted|lasts|after|over|within|nearly|almost|about|around|roughly|than|under|took|and|just|only|least|most|is|was)\s)(?P<one>an? (?P<span>h|d|we|mo|y)(?:our|ay|ek|nth|ear))\b"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number at a place of a sentence.
@@ -91,6 +97,7 @@ def quantities(low: str) -> list[Quantity]:
         (TIMES, _times),
         (_DIGITS, _digits),
         (SPELLED, _spelled),
+        (_ARTICLE, _single),
     ):
         for match in pattern.finditer(text):
             one = reader(match, text)
@@ -133,7 +140,7 @@ def _digits(match: re.Match[str], text: str) -> Quantity | None:
     scale = _SCALES.get((match["scale"] or "").strip(), 1.0)
     power = (match["power"] or "").replace(" ", "").replace("x10^", "e").replace("x10", "e")
     unit, end = _unit(text, match.end())
-    sign = {"+": 1, "-": -1}.get(match["sign"] or "", 0)
+    sign = {"+": 1, "-": -1}.get(match["sign"] or "", -1 if text[: match.start()].endswith("minus ") else 0)
     number = written(match["digits"] + power, scale)
     return Quantity(match.start(), end, *_in_unit(number, unit), _hedged(text, match.start()), sign)
 
@@ -144,7 +151,7 @@ def _spelled(match: re.Match[str], text: str) -> Quantity | None:
     value, is_round = spelled_value(said.removesuffix(" and a " + (match["half"] or "half")))
     value += {"half": 0.5, "quarter": 0.25}.get(match["half"] or "", 0.0)
     unit, stop = _unit(text, end)
-    if value == 1.0 and not (unit in SECONDS or unit in {"%", "pt", "entry", "times"}):
+    if value == 1.0 and not (unit in SECONDS or unit in {"%", "pt", "entry", "times"} or _OF_MANY.match(text, end)):
         return None
     if stop == end and text[end : end + 1].isalpha():
         return None
@@ -152,6 +159,13 @@ def _spelled(match: re.Match[str], text: str) -> Quantity | None:
     if is_round:
         number = replace(number, round_half=max(number.round_half, 0.05 * value))
     return Quantity(match.start(), stop, *_in_unit(number, unit), _hedged(text, match.start()))
+
+
+def _single(match: re.Match[str], text: str) -> Quantity | None:
+    """A span named by its article alone: an hour, a week."""
+    seconds = SECONDS[{"we": "w"}.get(match["span"], match["span"])]
+    hedge = _hedged(text, match.start("one"))
+    return Quantity(match.start("one"), match.end("one"), exactly(seconds, 0.1 * seconds, 0.2 * seconds), "time", hedge)
 
 
 def _unit(text: str, at: int) -> tuple[str, int]:

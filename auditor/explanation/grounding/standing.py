@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.grounding.catalogue import named_causes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,7 +40,7 @@ def wrong_standing(reading: Reading, context: Context) -> Iterator[str]:
     if context.field not in {"item", "digest"}:
         yield from _status(low, context.facts.status)
         yield from _company(reading, context)
-        yield from _sureness(low, context)
+        yield from _sureness(reading.spoken, context)
     yield from _gravity(reading, context)
 
 
@@ -69,7 +71,8 @@ def _gravity(reading: Reading, context: Context) -> Iterator[str]:
 
 def _sureness(low: str, context: Context) -> Iterator[str]:
     confidence = context.facts.ranks.get(context.cause, 0.0)
-    causal = re.search(r"\bcaus|\bbecause\b|\bdue to\b|\bexplain|\bdriv|\bbehind\b|\bresponsible\b|\bblame|\bexplanation\b", low)
+    causal: object = re.search(r"\bcaus|\bbecause\b|\bdue to\b|\bexplain|\bdriv|\bbehind\b|\bresponsible\b|\bblame|\bexplanation\b", low)
+    causal = causal or bool(list(named_causes(low)))
     for found in _CERTAIN.finditer(low):
         if causal and confidence < 0.85 and not _NONE.search(low[: found.start()]):
             yield "the evidence is not that sure"

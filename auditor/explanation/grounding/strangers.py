@@ -34,6 +34,8 @@ _AFTER_CACHE: Final = re.compile(r"\bcache (?:named |called )?(?P<word>[a-z][\w'
 _CALLED: Final = re.compile(r"\b(?:named|called|known as)\s+(?P<word>[a-z][\w'-]*)")
 _POSSESSIVE: Final = re.compile(r"\b(?P<word>[a-z][\w-]*)(?:'s|s')(?= )")
 _OF: Final = re.compile(r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
+_OPENING: Final = re.compile(r"(?:^|[;:,] (?:and )?)(?:in|for|on|at|of) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
+_AFFECTS: Final = re.compile(r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
 _VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
@@ -47,6 +49,8 @@ _THINGS: Final = frozenset("""this its thus as is was has does hits misses looku
     latencies entries' ones ours yours theirs users' access status focus basis bonus bus gas plus minus versus across towards upwards downwards bounds terms means""".split())
 _DETERMINED: Final = frozenset(
     """the a an this that these those its their it them each every all any both no one some such our which what how when where order total part turn time itself average
+    worst other short particular practice sum theory principle detail brief light view favour favor case cases effect essence reality now example instance comparison reference context good certain
+    top balance account paper present once best last second third next either neither absolute relative real simple plain parallel spite terms keeping time roughly nearly almost
     fact full general addition response step line first only just about around between more most less under over normal usual""".split()
 )
 _OF_WHAT: Final = frozenset(
@@ -60,7 +64,7 @@ _CACHE_KINDS: Final = frozenset(
     old in from for to by with and or no each every per one any at on as is was past through via extra more less hit miss between beyond around inside into out behind over under about than when while where
     which if because only still other another monitored refilled refilling filled cut served reach reaching reached hitting missing keep kept leave left make makes made have has had let fills fill filled stale faster fast
     lose losing lost use using used see saw find found restart flush warmed single local actual current configured second bypass past against but until since before after during so not both without within all
-    across these those affected flush named called say says their explains explain gives give stop stopped start started""".split()
+    across these those affected flush named called existing remaining underlying failing caching recovering running serving warming say says their explains explain gives give stop stopped start started""".split()
 )
 
 
@@ -174,7 +178,7 @@ def _odd_names(reading: Reading, context: Context) -> Iterator[str]:
 
 
 def _modifies(word: str) -> bool:
-    return word.endswith(("ly", "ing")) and len(word) > 4
+    return word.endswith("ly") and len(word) > 4
 
 
 def _may_own(word: str) -> bool:
@@ -183,7 +187,7 @@ def _may_own(word: str) -> bool:
 
 
 def _odd_slots(low: str) -> Iterator[str]:
-    for found in _OF.finditer(low):
+    for found in (*_OF.finditer(low), *_OPENING.finditer(low), *_AFFECTS.finditer(low)):
         first, *rest = found["rest"].split()
         if first in _OF_WHAT or first in _DETERMINED or first in SHARE_OF or first.endswith("ly"):
             if first in {"the", "this", "our", "that"} and rest and not is_plain(rest[0]):
