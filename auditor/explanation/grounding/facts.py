@@ -94,7 +94,9 @@ class Facts:
             for did in dids
         }
 
-    def add(self, subject: str, role: str, value: object, unit: str, *, cache: str = OWN, native: float = 1.0) -> None:
+    def add(
+        self, subject: str, role: str, value: object, unit: str, *, cache: str = OWN, native: float = 1.0
+    ) -> None:
         """Add a number, if it is one."""
         if known(value):
             self.numbers.append(Fact(subject, role, float(value), unit, cache, native))
@@ -143,7 +145,9 @@ def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
     """Add a metric's numbers, what it did, and what follows from them: ratios, and the misses that go with hits."""
     subject, unit = subject_of(str(metric.get("metric", ""))), str(metric.get("unit", ""))
     kind, scale = _kind(unit)
-    parts = {role: metric.get(role) for role in ("value", "expected", "lower", "upper", "first", "effect_absolute")}
+    parts = {
+        role: metric.get(role) for role in ("value", "expected", "lower", "upper", "first", "effect_absolute")
+    }
     for role, value in parts.items():
         if known(value):
             part = {"value": "now", "effect_absolute": "effect"}.get(role, role)
@@ -253,7 +257,9 @@ def _hour(facts: Facts, hour: Mapping[str, Any]) -> None:
     step = hour.get("step_minutes")
     facts.hour_step = int(step) if known(step) and step >= 1 else 5
     for name, column in mapping(hour.get("columns")).items():
-        facts.hours[subject_of(str(name))] = [float(one) if known(one) else float("nan") for one in items(column)]
+        facts.hours[subject_of(str(name))] = [
+            float(one) if known(one) else float("nan") for one in items(column)
+        ]
 
 
 def _company(facts: Facts, data: Mapping[str, Any]) -> None:
@@ -279,7 +285,14 @@ def _company(facts: Facts, data: Mapping[str, Any]) -> None:
 
 
 def _tallies(facts: Facts, data: Mapping[str, Any]) -> None:
-    for name, key in (("metrics", "metrics"), ("unchanged", "unchanged"), ("causes", "causes"), ("caches", "others"), ("incidents", "past"), ("errors", "errors")):
+    for name, key in (
+        ("metrics", "metrics"),
+        ("unchanged", "unchanged"),
+        ("causes", "causes"),
+        ("caches", "others"),
+        ("incidents", "past"),
+        ("errors", "errors"),
+    ):
         count = len(items(data.get(key)))
         if count:
             facts.add("tally", name, count, "count")

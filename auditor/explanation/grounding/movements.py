@@ -20,16 +20,28 @@ if TYPE_CHECKING:
 _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]'s |all |average |cache |cache's )*(?=§)"
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
-_CACHE_LEFT: Final = re.compile(r"\b(?:cache|[\ue000-\uf8ff])(?: itself| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$")
+_CACHE_LEFT: Final = re.compile(
+    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
+)
 _SIZED: Final = re.compile(r"gr[eo]w|shr[aiu]nk|larger|bigger|smaller|swell|swoll|balloon|contract")
 _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
-_OTHER_NOUN: Final = re.compile(r"\s+(?!than\b|or\b|and\b|of\b|the\b|by\b|in\b|at\b|to\b|from\b|since\b|for\b|with\b|again\b|while\b|but\b|as\b|that\b|sharply\b|only\b|about\b|after\b|on\b|its\b|what\b|now\b|too\b|normal\b|usual\b|expect|during\b|roughly\b|is\b|was\b|are\b|were\b|a\b|an\b|up\b|below\b|above\b|compared\b|over\b|when\b|because\b|so\b|also\b|further\b|considerably\b|significantly\b|nearly\b|almost\b|some\b|around\b|well\b|far\b|much\b|between\b|out\b|within\b|until\b|it\b|where\b|which\b|against\b|beyond\b)[a-z]{3,}")
-_SHAPES: Final = re.compile(r"(?:lower|reduced|fewer|less|smaller|higher|more|larger|bigger|elevated|added|extra|longer|shorter|slower|slow|faster|fast|raised|lost|increased|decreased|growing|rising|falling|shrinking|diminished)$")
-_WOULD: Final = re.compile(r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b")
+_OTHER_NOUN: Final = re.compile(
+    r"\s+(?!than\b|or\b|and\b|of\b|the\b|by\b|in\b|at\b|to\b|from\b|since\b|for\b|with\b|again\b|while\b|but\b|as\b|that\b|sharply\b|only\b|about\b|after\b|on\b|its\b|what\b|now\b|too\b|normal\b|usual\b|expect|during\b|roughly\b|is\b|was\b|are\b|were\b|a\b|an\b|up\b|below\b|above\b|compared\b|over\b|when\b|because\b|so\b|also\b|further\b|considerably\b|significantly\b|nearly\b|almost\b|some\b|around\b|well\b|far\b|much\b|between\b|out\b|within\b|until\b|it\b|where\b|which\b|against\b|beyond\b)[a-z]{3,}"
+)
+_SHAPES: Final = re.compile(
+    r"(?:lower|reduced|fewer|less|smaller|higher|more|larger|bigger|elevated|added|extra|longer|shorter|slower|slow|faster|fast|raised|lost|increased|decreased|growing|rising|falling|shrinking|diminished)$"
+)
+_WOULD: Final = re.compile(
+    r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b"
+)
 _EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
-_IMPROVED: Final = re.compile(r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))")
+_IMPROVED: Final = re.compile(
+    r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))"
+)
 _WORSENED: Final = re.compile(r"\b(?:worsen(?:s|ed|ing)?|worse|degrad(?:e[sd]?|ing|ation)|deteriorat\w+)\b")
-_RETURNED: Final = re.compile(r"\b(?:return(?:s|ed|ing)?|back|recover(?:s|ed|ing)?|restored?|climb\w* back|reverted)\b(?:\W+\w+){0,2}\W*$")
+_RETURNED: Final = re.compile(
+    r"\b(?:return(?:s|ed|ing)?|back|recover(?:s|ed|ing)?|restored?|climb\w* back|reverted)\b(?:\W+\w+){0,2}\W*$"
+)
 _STILL_NOUN: Final = re.compile(r"\s*(?::|in|of|for)?\s*(?:the |its |both |average |cache )*(?=§)")
 
 
@@ -97,10 +109,15 @@ def _counted(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     if _CACHE_LEFT.search(reading.low[: found.start()]) and _SIZED.match(found[0]):
         return ("cache_size",)
     after = next((one for one in reading.quantities if one.start >= found.end()), None)
-    if after is None or not re.fullmatch(r"\s*(?:(?:to|by|from|again|back|only|about|around|roughly)\s*)*", reading.low[found.end() : after.start]):
+    if after is None or not re.fullmatch(
+        r"\s*(?:(?:to|by|from|again|back|only|about|around|roughly)\s*)*",
+        reading.low[found.end() : after.start],
+    ):
         return ()
     noun = after.unit.removesuffix("/min")
-    return {"entr": ("cache_size",), "item": ("cache_size",), "evic": ("evictions",), "sets": ("sets",)}.get(noun[:4], ())
+    return {"entr": ("cache_size",), "item": ("cache_size",), "evic": ("evictions",), "sets": ("sets",)}.get(
+        noun[:4], ()
+    )
 
 
 def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
@@ -110,8 +127,16 @@ def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
             said = {"down": "down", "up": "up", "slower": "slower", "faster": "faster"}[move.did]
             yield f"{_named(move.subjects)} did not go {said} in the evidence"
     for found in _EMPTY.finditer(reading.low):
-        clause, dids = _clause(reading.low, found.start()), context.facts.did(context.cache_at(reading, found.start()), ("cache_size",))
-        if not NEGATION.search(clause) and not _supposed(clause) and context.field != "step" and "down" not in dids:
+        clause, dids = (
+            _clause(reading.low, found.start()),
+            context.facts.did(context.cache_at(reading, found.start()), ("cache_size",)),
+        )
+        if (
+            not NEGATION.search(clause)
+            and not _supposed(clause)
+            and context.field != "step"
+            and "down" not in dids
+        ):
             yield "the cache is not empty in the evidence"
     yield from _wrong_stillness(reading, context)
     yield from _wrong_verdicts(reading, context)
@@ -142,12 +167,24 @@ def _one_moved(context: Context, cache: str, subject: str, move: Movement, _shar
 
 
 def _carried(context: Context) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*context.carried, context.facts.lead))) if context.facts.lead else context.carried
+    return (
+        tuple(dict.fromkeys((*context.carried, context.facts.lead)))
+        if context.facts.lead
+        else context.carried
+    )
 
 
 def _slowed(move: Movement, way: str, cache: str, context: Context) -> bool:
     about = {"hits": ("hit_latency",), "misses": ("miss_latency",), "lookups": LATENCIES}
-    names = tuple(name for subject in move.subjects for name in about.get(subject, kin(subject)) if name in LATENCIES) or LATENCIES
+    names = (
+        tuple(
+            name
+            for subject in move.subjects
+            for name in about.get(subject, kin(subject))
+            if name in LATENCIES
+        )
+        or LATENCIES
+    )
     if move.supposed:
         return all(_may_suppose(context, name, way) for name in names)
     dids = context.facts.did(cache, names)
@@ -166,7 +203,9 @@ def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
     for found in NEITHER.finditer(reading.low):
         cache = context.cache_at(reading, found.start())
         for mention in reading.subjects:
-            if found.start("these") <= mention.start < found.end("these") and "same" not in context.facts.did(cache, kin(mention.subject)):
+            if found.start("these") <= mention.start < found.end("these") and "same" not in context.facts.did(
+                cache, kin(mention.subject)
+            ):
                 yield f"{_named((mention.subject,))} is not unchanged in the evidence"
     neither = [(found.start(), found.end()) for found in NEITHER.finditer(reading.low)]
     for pattern, wanted in ((STILL, "same"), (MOVED, "moved")):
@@ -174,9 +213,19 @@ def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
             if any(start <= found.start() < end for start, end in neither):
                 continue
             clause = _clause(reading.low, found.start())
-            if wanted == "moved" and re.match(r" (?:minute|moment|window|value|reading|pattern|level)", reading.low[found.end() :]):
+            if wanted == "moved" and re.match(
+                r" (?:minute|moment|window|value|reading|pattern|level)", reading.low[found.end() :]
+            ):
                 continue
-            if _RETURNED.search(clause) or _supposed(clause) or _after_factor(reading, found.start()) or re.search(r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$", reading.low[max(0, found.start() - 24) : found.start()]):
+            if (
+                _RETURNED.search(clause)
+                or _supposed(clause)
+                or _after_factor(reading, found.start())
+                or re.search(
+                    r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$",
+                    reading.low[max(0, found.start() - 24) : found.start()],
+                )
+            ):
                 continue
             subjects = still_subjects(reading, found)
             denied = re.search(r"\b(?:not|no longer|never|n't)\s+(?:\w+ )?$", clause) is not None
@@ -192,7 +241,9 @@ def still_subjects(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     after = _STILL_NOUN.match(reading.low, found.end())
     before = preceding(reading, found.start())
     own_clause = re.search(r"§[^;:.]*$", _clause_wide(reading.low, found.start()))
-    if after is not None and (not own_clause or re.match(r"\s*(?::|in|of|for|§)", reading.low[found.end() :])):
+    if after is not None and (
+        not own_clause or re.match(r"\s*(?::|in|of|for|§)", reading.low[found.end() :])
+    ):
         return subjects_of(following(reading, after.end()))
     return subjects_of(before) if own_clause else ()
 
@@ -200,7 +251,8 @@ def still_subjects(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
 def _after_factor(reading: Reading, at: int) -> bool:
     """Whether a place follows a factor or a share: five times | as high as normal."""
     return any(
-        one.unit in {"times", "share", "%"} and re.fullmatch(r"\s*(?:as \w+ )?", reading.low[one.end : at]) is not None
+        one.unit in {"times", "share", "%"}
+        and re.fullmatch(r"\s*(?:as \w+ )?", reading.low[one.end : at]) is not None
         for one in reading.quantities
         if one.end <= at
     )
@@ -229,7 +281,11 @@ def unknown_subjects(reading: Reading, context: Context) -> Iterator[str]:
     if context.field == "step":
         return
     facts = context.facts
-    held = {subject for _, subject in facts.directions} | {fact.subject for fact in facts.numbers} | set(facts.hours)
+    held = (
+        {subject for _, subject in facts.directions}
+        | {fact.subject for fact in facts.numbers}
+        | set(facts.hours)
+    )
     for mention in reading.subjects:
         if mention.subject in JUDGED and not held & set(kin(mention.subject)):
             yield f"there is nothing about the {mention.subject.replace('_', ' ')} in the evidence"

@@ -32,12 +32,20 @@ _COLUMNS: Final = {
     "avg_hit_response_time_ms": "hit response time",
     "avg_miss_response_time_ms": "miss response time",
 }
-_COLUMN: Final = re.compile(r"(?<![\w/.-])(?:" + "|".join([*_COLUMNS, r"[a-z]+(?:_[a-z]+){1,3}"]) + r")(?![\w/.-])")
+_COLUMN: Final = re.compile(
+    r"(?<![\w/.-])(?:" + "|".join([*_COLUMNS, r"[a-z]+(?:_[a-z]+){1,3}"]) + r")(?![\w/.-])"
+)
 _SNAKES: Final = frozenset({
     *("hit_rate", "error_rate", "eviction_rate", "cache_size", "key_change", "capacity_cut", "ttl_cut", "working_set_growth", "surge_new_keys"),
     *("backend_slow", "cache_slow", "backend_errors", "collector_fault", "miss_rate", "window_validity", "sets_per_miss", "p_value"),
 })  # fmt: skip
-_WORDED: Final = {"backend_slow": "slow backend", "cache_slow": "slow cache", "capacity_cut": "capacity cut", "ttl_cut": "ttl", "surge_new_keys": "surge of requests for new keys"}
+_WORDED: Final = {
+    "backend_slow": "slow backend",
+    "cache_slow": "slow cache",
+    "capacity_cut": "capacity cut",
+    "ttl_cut": "ttl",
+    "surge_new_keys": "surge of requests for new keys",
+}
 _IDIOMS: Final = re.compile(
     r"\b(?:one-minute|1-minute|per-minute|minute-by-minute)(?= (?:windows?|buckets?|interval|samples?|resolution))|\b(?:at )?one (?:at a time|another|by one)\b|\b(?:first|second|third|last)ly\b"
     r"|\b(?:zero in on|two-fold aim|one or more|one or two|a thousand times)\b"
@@ -148,11 +156,28 @@ def _masked(text: str, name: str, mark: str, *, plural: bool = False) -> str:
         if not _TIDY.fullmatch(form):
             continue
         if is_word(form.lower()):
-            text = re.sub(rf"(?<![\w-]){shape}(?=(?: cache| implementation)\b|'s\b|'(?= ))", mark, text, flags=re.IGNORECASE)
+            text = re.sub(
+                rf"(?<![\w-]){shape}(?=(?: cache| implementation)\b|'s\b|'(?= ))",
+                mark,
+                text,
+                flags=re.IGNORECASE,
+            )
             text = re.sub(rf"(?<=\bcache ){shape}(?![\w-])", mark, text, flags=re.IGNORECASE)
-            text = re.sub(rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)", mark, text, flags=re.IGNORECASE)
-            text = re.sub(rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)", mark, text, flags=re.IGNORECASE)
-            text = re.sub(rf"^{shape}(?=:| (?:has|is|was|lost|saw|went|serves)\b)", mark, text, flags=re.IGNORECASE)
+            text = re.sub(
+                rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
+                mark,
+                text,
+                flags=re.IGNORECASE,
+            )
+            text = re.sub(
+                rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
+                mark,
+                text,
+                flags=re.IGNORECASE,
+            )
+            text = re.sub(
+                rf"^{shape}(?=:| (?:has|is|was|lost|saw|went|serves)\b)", mark, text, flags=re.IGNORECASE
+            )
         else:
             shape += "s?" if plural else ""
             text = re.sub(rf"(?<![\w./:-]){shape}(?![\w/-]|\.\w|:\w)", mark, text, flags=re.IGNORECASE)

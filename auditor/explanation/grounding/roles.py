@@ -58,14 +58,14 @@ _FIRST_LEFT: Final = re.compile(
 _FIRST_RIGHT: Final = re.compile(
     r"^\s*[,(]?\s*(?:at first|initially|in (?:its|the) (?:very )?first (?:minute|window)|at the (?:start|beginning|onset|outset)|when it (?:began|started)|to begin with|at onset|to start with|in the opening minute)\b"
 )
-_DISTANCE: Final = r"(?:deviation|difference|gap|shift|change|effect|distance|shortfall|excess|departure|swing|move)"
+_DISTANCE: Final = (
+    r"(?:deviation|difference|gap|shift|change|effect|distance|shortfall|excess|departure|swing|move)"
+)
 _EFFECT_LEFT: Final = re.compile(
     rf"(?:\b(?:by|down|off|lost|gained|loses|losing|shed|up|{VERBS})(?:\s+(?:another|a further|an?|the|its|some|as much as|full|good))*"
     rf"|\b(?:{NOUNS}|{_DISTANCE})(?:\s*§+|\s+(?:in|of the|of its|the|here|so far))*\s*(?:is|was|of|by|amounts to|comes to|[:=])(?:\s+(?:an?|the|some|full))*)\s*$"
 )
-_EFFECT_RIGHT: Final = (
-    rf"(?:too )?(?:lower|higher|below|above|beneath|less|fewer|more|under|over|slower|faster|longer|shorter|worse|better|smaller|larger|bigger|short of|off|down|up|short|beyond|in excess|away|shy of|{NOUNS}|{_DISTANCE})\b(?! than [\d§])"
-)
+_EFFECT_RIGHT: Final = rf"(?:too )?(?:lower|higher|below|above|beneath|less|fewer|more|under|over|slower|faster|longer|shorter|worse|better|smaller|larger|bigger|short of|off|down|up|short|beyond|in excess|away|shy of|{NOUNS}|{_DISTANCE})\b(?! than [\d§])"
 _EFFECT_HERE: Final = re.compile(rf"^[\s-]*{_EFFECT_RIGHT}")
 _EFFECT_APPOSED: Final = re.compile(rf"^[\s)]*,?\)?\s*{_EFFECT_RIGHT}")
 _RATIO_RIGHT: Final = re.compile(
@@ -82,13 +82,27 @@ _EXPECTED_RIGHT: Final = re.compile(
 _BEFORE_LEFT: Final = re.compile(
     r"\b(?:before|beforehand|prior to|until then|previously|earlier|up to then)\b[^;]{0,45}§+ (?:was|were|had been|hovered|stood|sat|ran|averaged|had|lay)(?: (?:steady|stable|still|typically|usually))?(?: (?:at|around|near))?\s*$"
 )
-_LOWER_LEFT: Final = re.compile(r"\b(?:lower|bottom) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bfloor of\s*$")
-_UPPER_LEFT: Final = re.compile(r"\b(?:upper|top) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bceiling of\s*$")
-_LOST_LEFT: Final = re.compile(r"\b(?:lost|losing|loses|lose|shed)(?:\s+(?:about|around|some|its|another))*\s*$")
-_BEFORE_RIGHT: Final = re.compile(r"^\s*\(?(?:before(?:hand)?|prior|earlier|until then|in the past)\b\s*(?:$|[.,;)]|the (?:incident|drop|rise|fall|change)|that|it|this|then)")
-_RANGE_WORD: Final = re.compile(rf"\b(?:range|ranges|interval|band|between|corridor|anywhere|lies|window of normal|{_USUAL})\b")
-_APPOSED: Final = re.compile(r"^\s*[,(]*\s*(?:or|i\.e\.|that is|equivalently|equivalent to|which is|meaning|/|=|and|–)?,?\s*(?:about|around|roughly|some|an?)?\s*$")
-_TO: Final = re.compile(r"^\s*(?:down |up |all the way )?to\s*(?:(?:just|only|about|around|roughly|an?|now|the|a mere|nearly|almost|some|over|under|more than|less than|observed|measured|current)\s*)*$")
+_LOWER_LEFT: Final = re.compile(
+    r"\b(?:lower|bottom) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bfloor of\s*$"
+)
+_UPPER_LEFT: Final = re.compile(
+    r"\b(?:upper|top) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bceiling of\s*$"
+)
+_LOST_LEFT: Final = re.compile(
+    r"\b(?:lost|losing|loses|lose|shed)(?:\s+(?:about|around|some|its|another))*\s*$"
+)
+_BEFORE_RIGHT: Final = re.compile(
+    r"^\s*\(?(?:before(?:hand)?|prior|earlier|until then|in the past)\b\s*(?:$|[.,;)]|the (?:incident|drop|rise|fall|change)|that|it|this|then)"
+)
+_RANGE_WORD: Final = re.compile(
+    rf"\b(?:range|ranges|interval|band|between|corridor|anywhere|lies|window of normal|{_USUAL})\b"
+)
+_APPOSED: Final = re.compile(
+    r"^\s*[,(]*\s*(?:or|i\.e\.|that is|equivalently|equivalent to|which is|meaning|/|=|and|–)?,?\s*(?:about|around|roughly|some|an?)?\s*$"
+)
+_TO: Final = re.compile(
+    r"^\s*(?:down |up |all the way )?to\s*(?:(?:just|only|about|around|roughly|an?|now|the|a mere|nearly|almost|some|over|under|more than|less than|observed|measured|current)\s*)*$"
+)
 _DASH: Final = re.compile(r"^\s*(?:-|–)\s*$")
 _AND: Final = re.compile(r"^\s*and\s*(?:(?:about|around|roughly)\s*)?$")
 
@@ -156,7 +170,9 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "pt":
         valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
         return (Role.NOW if valued else Role.EFFECT), 0
-    if re.search(r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$", left) or _LOST_LEFT.search(left):
+    if re.search(
+        r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$", left
+    ) or _LOST_LEFT.search(left):
         return Role.EFFECT, 0
     after = _after(left, right)
     if after is not None:
@@ -186,7 +202,9 @@ def _after(left: str, right: str) -> tuple[Role, int] | None:
         (_EXPECTED_RIGHT, Role.EXPECTED),
     ):
         match = pattern.match(right)
-        if match is not None and not (role is Role.RATIO and match[0].lstrip().startswith(("the", "its")) and _NOW_LEFT.search(left)):
+        if match is not None and not (
+            role is Role.RATIO and match[0].lstrip().startswith(("the", "its")) and _NOW_LEFT.search(left)
+        ):
             return role, match.end()
     match = _BEFORE_RIGHT.match(right)
     if match is not None and not re.search(r"\b(?:to|at)\s*$", left):

@@ -61,7 +61,10 @@ class Written:
         """Whether the number may stand for `truth`, both taken without their sign."""
         value, truth = abs(self.value), abs(truth)
         slack = FLOATING * max(truth, value)
-        if hedge in {Hedge.ABOVE, Hedge.EITHER_ABOVE} and value - slack <= truth <= value + self._span() + slack:
+        if (
+            hedge in {Hedge.ABOVE, Hedge.EITHER_ABOVE}
+            and value - slack <= truth <= value + self._span() + slack
+        ):
             return True
         if hedge is Hedge.BELOW and value - self._span() - slack <= truth <= value + slack:
             return True

@@ -17,11 +17,41 @@ if TYPE_CHECKING:
     from auditor.explanation.grounding.reading import Reading
 
 _PROSE: Final = re.compile(r"[ -~“”‘’–°±\ue000-\uf8ff]*")
-_ACTIVE: Final = re.compile(r"://|\bwww\.|<\s*/?\s*[a-z!]|\]\s*\(|&#?\w+;|@\w|`|\bjavascript:|\bdata:", re.IGNORECASE)
+_ACTIVE: Final = re.compile(
+    r"://|\bwww\.|<\s*/?\s*[a-z!]|\]\s*\(|&#?\w+;|@\w|`|\bjavascript:|\bdata:", re.IGNORECASE
+)
 _TOKEN: Final = re.compile(r"[^\s,;()“”‘’–!?]+")
-_IDENTIFIER: Final = re.compile(r"\w[_/\\=]\w|\w\.\w|[a-z]+[A-Z]|[A-Z]{2,}[a-z]+[A-Z]|[A-Za-z]-?\d|\d[A-Za-z]|[:#$@\\^|{}\[\]~]\S|[#$€£@\\|{}\[\]]|--\w")
-_NUMERIC: Final = re.compile(r"[+-]?\d[\d.,:]*(?:%|ms|s|k|m|min|h|d|x|pp|pt|points?|th|st|nd|rd|z|utc|e[+-]?\d+|-(?:minute|point|hour|day|second|fold|operation|percent)\w*)?[.:]?", re.IGNORECASE)
-_ACRONYMS: Final = frozenset({"UTC", "GMT", "TTL", "TTLs", "OK", "AM", "PM", "P95", "P99", "P50", "I", "ID", "Z", "LRU", "LFU", "vs", "e.g", "i.e", "p.m", "a.m"})
+_IDENTIFIER: Final = re.compile(
+    r"\w[_/\\=]\w|\w\.\w|[a-z]+[A-Z]|[A-Z]{2,}[a-z]+[A-Z]|[A-Za-z]-?\d|\d[A-Za-z]|[:#$@\\^|{}\[\]~]\S|[#$€£@\\|{}\[\]]|--\w"
+)
+_NUMERIC: Final = re.compile(
+    r"[+-]?\d[\d.,:]*(?:%|ms|s|k|m|min|h|d|x|pp|pt|points?|th|st|nd|rd|z|utc|e[+-]?\d+|-(?:minute|point|hour|day|second|fold|operation|percent)\w*)?[.:]?",
+    re.IGNORECASE,
+)
+_ACRONYMS: Final = frozenset(
+    {
+        "UTC",
+        "GMT",
+        "TTL",
+        "TTLs",
+        "OK",
+        "AM",
+        "PM",
+        "P95",
+        "P99",
+        "P50",
+        "I",
+        "ID",
+        "Z",
+        "LRU",
+        "LFU",
+        "vs",
+        "e.g",
+        "i.e",
+        "p.m",
+        "a.m",
+    }
+)
 _CAPITALS: Final = frozenset(
     """january february march april may june july august september october november december
     jan feb mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday""".split()
@@ -33,20 +63,30 @@ _BEFORE_CACHE: Final = re.compile(r"\b(?P<word>[a-z][\w'-]*) (?:cache|implementa
 _AFTER_CACHE: Final = re.compile(r"\bcache (?:named |called )?(?P<word>[a-z][\w'-]*)")
 _CALLED: Final = re.compile(r"\b(?:named|called|known as)\s+(?P<word>[a-z][\w'-]*)")
 _POSSESSIVE: Final = re.compile(r"\b(?P<word>[a-z][\w-]*)(?:'s|s')(?= )")
-_OF: Final = re.compile(r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
-_OPENING: Final = re.compile(r"(?:^|[;:,] (?:and )?)(?:in|for|on|at|of) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
-_AFFECTS: Final = re.compile(r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
+_OF: Final = re.compile(
+    r"(?:§|\b(?:incident|anomaly|problem|cache|drop|fall|rise|outage|silence|degradation|alert|operations|traffic|increase|decline|jump|spike|slowdown|observation|issue)) (?:of|for|in|on|at|affecting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+)
+_OPENING: Final = re.compile(
+    r"(?:^|[;:,] (?:and )?)(?:in|for|on|at|of) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+)
+_AFFECTS: Final = re.compile(
+    r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+)
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
 _VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
 _SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z]+s) (?P<verb>{_VERB})\b")
-_LABELS: Final = frozenset("""summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
-    reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""".split())
-_THINGS: Final = frozenset("""this its thus as is was has does hits misses lookups sets evictions errors requests operations entries keys items calls metrics signals causes minutes windows hours days seconds others
+_LABELS: Final = frozenset(
+    """summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
+    reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""".split()
+)
+_THINGS: Final = frozenset(
+    """this its thus as is was has does hits misses lookups sets evictions errors requests operations entries keys items calls metrics signals causes minutes windows hours days seconds others
     caches counts figures values levels times points things results tests readings rates reads writes gets samples alternatives explanations hypotheses percentiles deviations replies responses answers facts sentences
     always perhaps sometimes afterwards besides what's that's there's it's less unless whereas losses incidents alerts warnings tails clues symptoms effects changes drops rises falls increases decreases
     thirds quarters fifths halves tenths dozens hundreds thousands millions ms queries failures surplus waits costs conditions sizes shares numbers bounds limits ranges differences loss excess series analysis hypothesis process
-    latencies entries' ones ours yours theirs users' access status focus basis bonus bus gas plus minus versus across towards upwards downwards bounds terms means""".split())
+    latencies entries' ones ours yours theirs users' access status focus basis bonus bus gas plus minus versus across towards upwards downwards bounds terms means""".split()
+)
 _DETERMINED: Final = frozenset(
     """the a an this that these those its their it them each every all any both no one some such our which what how when where order total part turn time itself average
     worst other short particular practice sum theory principle detail brief light view favour favor case cases effect essence reality now example instance comparison reference context good certain
@@ -73,7 +113,10 @@ def advised() -> frozenset[str]:
     """Every word of the advice that the auditor itself gives: commands, programs and their arguments among them."""
     texts = [part for steps in (*STEPS.values(), TRAFFIC, LEARNED) for part in steps]
     return frozenset(
-        token.strip(".,:;()'`").lower() for text in texts for token in re.split(r"[\s`]+", text) if token.strip(".,:;()'`")
+        token.strip(".,:;()'`").lower()
+        for text in texts
+        for token in re.split(r"[\s`]+", text)
+        if token.strip(".,:;()'`")
     )
 
 
@@ -117,7 +160,9 @@ def _is_odd(token: str, inside: str, at: int, *, in_step: bool) -> bool:
     if not token or token in _ACRONYMS or all(ord(letter) >= 0xE000 for letter in token):
         return False
     parts = [part for part in re.split(r"[-/]", token) if part]
-    if len(parts) > 1 and all(part.isalpha() and (is_plain(part.lower()) or part in _ACRONYMS) for part in parts):
+    if len(parts) > 1 and all(
+        part.isalpha() and (is_plain(part.lower()) or part in _ACRONYMS) for part in parts
+    ):
         return False
     if any(letter.isdigit() for letter in token):
         return True
@@ -182,8 +227,42 @@ def _modifies(word: str) -> bool:
 
 
 def _may_own(word: str) -> bool:
-    owners = {"cache", "backend", "it", "incident", "minute", "hour", "day", "collector", "evidence", "that", "what", "there", "here", "let", "application", "today", "yesterday", "window", "baseline", "entrie", "minute", "thi", "it", "hit", "key", "request", "lookup", "operation", "miss"}
-    return word in owners or is_word(word + "s") and word + "s" in {"hits", "misses", "minutes", "hours", "days", "keys"}
+    owners = {
+        "cache",
+        "backend",
+        "it",
+        "incident",
+        "minute",
+        "hour",
+        "day",
+        "collector",
+        "evidence",
+        "that",
+        "what",
+        "there",
+        "here",
+        "let",
+        "application",
+        "today",
+        "yesterday",
+        "window",
+        "baseline",
+        "entrie",
+        "minute",
+        "thi",
+        "it",
+        "hit",
+        "key",
+        "request",
+        "lookup",
+        "operation",
+        "miss",
+    }
+    return (
+        word in owners
+        or is_word(word + "s")
+        and word + "s" in {"hits", "misses", "minutes", "hours", "days", "keys"}
+    )
 
 
 def _odd_slots(low: str) -> Iterator[str]:
@@ -198,10 +277,16 @@ def _odd_slots(low: str) -> Iterator[str]:
         if not is_plain(found["word"]):
             yield f"{_shortly(found['word'])} stands nowhere in the evidence"
     head = _HEAD.match(low)
-    if head is not None and (not is_plain(head["word"]) or (low[head.end() : head.end() + 1] == ":" and head["word"] not in _LABELS)):
+    if head is not None and (
+        not is_plain(head["word"])
+        or (low[head.end() : head.end() + 1] == ":" and head["word"] not in _LABELS)
+    ):
         yield f"{_shortly(head['word'])} stands nowhere in the evidence"
     for found in _SUBJECT_OF_VERB.finditer(low):
-        if found["word"] not in _THINGS and not (re.match(r"(?:has |have |had )?wait", low[found.start("verb") :]) and found["word"] in {"users", "clients", "callers"}):
+        if found["word"] not in _THINGS and not (
+            re.match(r"(?:has |have |had )?wait", low[found.start("verb") :])
+            and found["word"] in {"users", "clients", "callers"}
+        ):
             yield f"{_shortly(found['word'])} stands nowhere in the evidence"
 
 
@@ -209,4 +294,7 @@ def _quotable(inner: str, reading: Reading) -> bool:
     text = inner.strip(" .,;:")
     if not text or all(ord(letter) >= 0xE000 for letter in text):
         return True
-    return bool(all(is_word(word.strip(".,;:").lower()) for word in re.split(r"[\s/-]+", text)) and len(text.split()) > 1) or text.lower().replace("_", " ") in {"hit rate", "error rate", "flush", "unknown"}
+    return bool(
+        all(is_word(word.strip(".,;:").lower()) for word in re.split(r"[\s/-]+", text))
+        and len(text.split()) > 1
+    ) or text.lower().replace("_", " ") in {"hit rate", "error rate", "flush", "unknown"}

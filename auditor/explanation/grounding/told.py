@@ -55,7 +55,11 @@ def _tell(facts: Facts, text: str, cache: str, *, check: bool = False) -> None:
         if " would show " in supposed:
             for move in movements(read(supposed.partition(" would show ")[2], ())):
                 for subject in move.subjects:
-                    facts.say("would", _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject, _way(move.did))
+                    facts.say(
+                        "would",
+                        _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject,
+                        _way(move.did),
+                    )
 
 
 def _way(did: str) -> str:
@@ -90,13 +94,20 @@ def _compare(facts: Facts, stated: list[Fact]) -> None:
     """Add the ratio and the distance of what is to what was expected, where one sentence states both."""
     for now in stated:
         for expected in stated:
-            pair = (now.subject, now.role, expected.role, now.unit) == (expected.subject, "now", "expected", expected.unit)
+            pair = (now.subject, now.role, expected.role, now.unit) == (
+                expected.subject,
+                "now",
+                "expected",
+                expected.unit,
+            )
             if not pair or expected.value <= 0.0:
                 continue
             ratio, unit = now.value / expected.value, "pt" if now.unit == "%" else now.unit
             facts.add(now.subject, "ratio", ratio, "times", cache=now.cache)
             facts.add(now.subject, "effect", 100.0 * (ratio - 1.0), "%", cache=now.cache)
-            facts.add(now.subject, "effect", now.value - expected.value, unit, cache=now.cache, native=now.native)
+            facts.add(
+                now.subject, "effect", now.value - expected.value, unit, cache=now.cache, native=now.native
+            )
 
 
 def _add(facts: Facts, reading: Reading, index: int, one: Quantity, context: Context) -> None:
@@ -105,7 +116,10 @@ def _add(facts: Facts, reading: Reading, index: int, one: Quantity, context: Con
     if one.is_time and one.number.value >= 60.0 and not subjects_of(reading.subjects):
         facts.add("told span", "", one.number.value, "time")
     unit = _UNITS.get(one.unit, "count")
-    value, part = one.number.value, {Role.OPEN: "now", Role.FROM: "expected", Role.RATIO: "ratio"}.get(role, str(role))
+    value, part = (
+        one.number.value,
+        {Role.OPEN: "now", Role.FROM: "expected", Role.RATIO: "ratio"}.get(role, str(role)),
+    )
     if unit == "%" and role is Role.RATIO:
         unit, value = "times", value / 100.0
     for subject in named if named != (facts.lead,) or reading.subjects else ():

@@ -51,7 +51,20 @@ _ENDINGS: Final = (
     ("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("er", ""), ("est", ""),
     ("ly", ""), ("ily", "y"), ("ally", "al"), ("ness", ""), ("n't", ""), ("'s", ""), ("'", ""), ("'re", ""), ("'ve", ""), ("'ll", ""),
 )  # fmt: skip
-_PLAIN_ENDINGS: Final = ("ly", "ing", "ed", "ward", "wards", "ive", "ous", "able", "ible", "ful", "less", "ical")
+_PLAIN_ENDINGS: Final = (
+    "ly",
+    "ing",
+    "ed",
+    "ward",
+    "wards",
+    "ive",
+    "ous",
+    "able",
+    "ible",
+    "ful",
+    "less",
+    "ical",
+)
 
 
 @lru_cache(maxsize=8192)
@@ -59,7 +72,10 @@ def is_word(word: str) -> bool:
     """Whether a word in lower case is one that an explanation of an incident is written in."""
     if word in _WORDS:
         return True
-    return any(word.endswith(ending) and word[: len(word) - len(ending)] + instead in _WORDS for ending, instead in _ENDINGS)
+    return any(
+        word.endswith(ending) and word[: len(word) - len(ending)] + instead in _WORDS
+        for ending, instead in _ENDINGS
+    )
 
 
 def is_plain(word: str) -> bool:

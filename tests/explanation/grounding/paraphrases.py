@@ -15,8 +15,26 @@ if TYPE_CHECKING:
 Said = tuple[str, str, str]
 """A brief's name, the field, the sentence."""
 
-_DOWN: Final = {"went": "fell", "noun": "drop", "gone": "fallen", "side": "below", "than": "lower", "by": "down", "strong": "dropped sharply", "going": "falling"}
-_UP: Final = {"went": "rose", "noun": "rise", "gone": "risen", "side": "above", "than": "higher", "by": "up", "strong": "climbed sharply", "going": "rising"}
+_DOWN: Final = {
+    "went": "fell",
+    "noun": "drop",
+    "gone": "fallen",
+    "side": "below",
+    "than": "lower",
+    "by": "down",
+    "strong": "dropped sharply",
+    "going": "falling",
+}
+_UP: Final = {
+    "went": "rose",
+    "noun": "rise",
+    "gone": "risen",
+    "side": "above",
+    "than": "higher",
+    "by": "up",
+    "strong": "climbed sharply",
+    "going": "rising",
+}
 _METRICS: Final = (
     "The {name} of {cache} {went} to {now} from an expected {expected}.",
     "{cache}'s {name} has {gone} to {now}, where {expected} is normal.",
@@ -49,8 +67,16 @@ _SPANS: Final = (
     "Over {minutes}, starting {day} at {began}, the {name} was unusual.",
     "{flagged} of {total} minutes were flagged.",
 )
-_OPEN: Final = ("The incident is still ongoing after {minutes}.", "It has not recovered so far.", "As of {end}, the {name} is still {side} normal.")
-_RESOLVED: Final = ("It ended at {end} after {minutes}.", "The incident is over: it ran from {began} to {end}.", "By {end} it was resolved, {minutes} after it began.")
+_OPEN: Final = (
+    "The incident is still ongoing after {minutes}.",
+    "It has not recovered so far.",
+    "As of {end}, the {name} is still {side} normal.",
+)
+_RESOLVED: Final = (
+    "It ended at {end} after {minutes}.",
+    "The incident is over: it ran from {began} to {end}.",
+    "By {end} it was resolved, {minutes} after it began.",
+)
 _CAUSES: Final = (
     "The most likely cause is {cause} ({confidence} confidence).",
     "With {confidence} confidence, {cause} explains this.",
@@ -160,13 +186,21 @@ def _costs(data: Any) -> Iterator[tuple[str, str]]:
         yield "impact", f"It has caused {calls:,} extra backend calls."
         yield "impact", f"{calls} additional calls to the backend were needed."
         yield "impact", f"About {calls:,} more calls than usual reached the backend."
-        yield "impact", f"So far the backend has taken roughly {calls} surplus calls." if data["incident"]["status"] == "open" else f"The backend took roughly {calls} surplus calls."
+        yield (
+            "impact",
+            f"So far the backend has taken roughly {calls} surplus calls."
+            if data["incident"]["status"] == "open"
+            else f"The backend took roughly {calls} surplus calls.",
+        )
     if waiting:
         yield "impact", f"Requests waited {waiting:,} s longer in total."
         yield "impact", f"That is about {waiting / 60:.0f} minutes of added waiting."
         yield "impact", f"Added latency adds up to {waiting:,} seconds."
     if waiting and calls:
-        yield "impact", f"The toll is {calls:,} extra backend calls and {waiting / 60:.0f} min of added waiting."
+        yield (
+            "impact",
+            f"The toll is {calls:,} extra backend calls and {waiting / 60:.0f} min of added waiting.",
+        )
     if cost:
         yield "impact", f"The extra calls cost {cost:.2f}."
 
@@ -184,7 +218,10 @@ def _more(data: Any, style: int) -> Iterator[tuple[str, str]]:
         yield "summary", "By chance alone this would come less than once in ten thousand years."
         yield "summary", f"Such a minute is next to impossible by chance (p = {lead['p_value']:.1e})."
     for past in data["past"]:
-        yield "summary", f"A similar incident on {day(past['began'], style)} lasted {past['minutes']} minutes."
+        yield (
+            "summary",
+            f"A similar incident on {day(past['began'], style)} lasted {past['minutes']} minutes.",
+        )
     for other in data["others"]:
         yield "summary", f"The cache {other['cache']} has an open incident in the same minutes."
     for error in data["errors"]:
