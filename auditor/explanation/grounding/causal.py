@@ -78,6 +78,12 @@ def _wrong(low: str, named: Named, context: Context) -> str:
             if denied and undeniable and not _SUPPOSED.search(low)
             else ""
         )
+    if not causes & set(ranks):
+        return (
+            ""
+            if _PAST.search(low) and causes & context.facts.past_causes
+            else f"{_said(named)} is none of the ranked causes"
+        )
     if denied or _SUPPOSED.search(
         _clause_before(low, named.start) + low[named.start : named.end + 30].split(",")[0]
     ):

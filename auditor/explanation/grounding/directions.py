@@ -44,7 +44,7 @@ STILL: Final = re.compile(
     rf"|as (?:high|low|many|much|large|fast|slow) as (?:ever|usual|expected|before)"
     rf"|(?:is|are|was|were|remain(?:s|ed|ing)?|stay(?:s|ed|ing)?|look(?:s|ed)?|kept|keeps|held|holding|holds|behav(?:es|ed|e|ing)|appear(?:s|ed)?|seem(?:s|ed)?) {_ADVERBS}(?:normal(?:ly)?|usual|fine|healthy|flat|level|put|ordinary|quiet|good|ok|okay|typical|where (?:it|they) (?:was|were|should be))"
     rf"|(?:not|never|n't|nor|neither|barely|hardly|scarcely) {_ADVERBS}(?:have |has |been |be |did |seen? |show(?:n|s|ed)? )?(?:any |a )?{_ADVERBS}(?:mov(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|shift(?:ed|ing)?|react(?:ed)?|affected|deviat(?:e[sd]?|ing)|unusual|budge[sd]?|anomalous|abnormal)"
-    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|held|holds (?:steady|up|firm)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
+    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|held|holds (?:steady|up|firm)|(?<=§ )(?:flat|level)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
 )
 NEITHER: Final = re.compile(
     r"\b(?:neither|no|none of) (?P<these>[^;.:]{0,110}?) (?:has |have |is |are |was |were |did )?(?:ever |really |noticeably )?(?:chang\w+|mov\w+|shift\w*|react\w*|affected|unusual|anomalous|budge\w*|deviat\w+|f[ae]ll\w*|r[io]se\w*|dropped|increased|decreased|climbed)\b"
@@ -57,3 +57,13 @@ MOVED: Final = re.compile(
 NEGATION: Final = re.compile(
     r"(?:\b(?:not|never|no|without|neither|nor|hardly|barely|cannot|rather than|nothing|rules? out|ruled out|ruling out|exclud\w+|against)\b|n't\b)(?:[\w' ,-]|§|[\ue000-\uf8ff]){0,28}$"
 )
+
+LEVELS: Final = re.compile(
+    r"\b(?:is|are|was|were|remain(?:s|ed)?|stay(?:s|ed)?|still|unusually|abnormally|too|very|so|been|comparatively|exceptionally) (?:\w+ly |still |very |too |quite )?(?:(?P<down>low|depressed|poor)|(?P<up>high|excessive))\b(?! (?:point|end|bound|confidence|enough|as))"
+)
+"""A level said to be low or high, which is where a movement led."""
+
+RETURNED: Final = re.compile(
+    r"\b(?:recover(?:ed|s|ing)?|(?:is|are|was|were|came|come|went|gone|got|fell|rose|climbed|dropped) back|returned|return(?:s|ing)? to|restored|normalis\w+|normaliz\w+)\b"
+)
+"""A level said to be back where it was, which supposes that it moved."""

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from auditor.explanation.grounding.catalogue import named_causes
 from auditor.explanation.grounding.context import following, preceding, subjects_of
-from auditor.explanation.grounding.directions import IDLE, MOVED, MOVES, NEGATION, NEITHER, NOUNS, STILL
+from auditor.explanation.grounding.directions import (
+    IDLE,
+    LEVELS,
+    MOVED,
+    MOVES,
+    NEGATION,
+    NEITHER,
+    NOUNS,
+    RETURNED,
+    STILL,
+)
 from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, kin
 
 if TYPE_CHECKING:
@@ -35,6 +45,9 @@ _WOULD: Final = re.compile(
     r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b"
 )
 _EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
+_OTHER_LEVEL: Final = re.compile(
+    r"\b(?:confidence|risk|impact|severity|likelihood|cost|probability|certainty|priority|urgency|chance|number)\b"
+)
 _IMPROVED: Final = re.compile(
     r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))"
 )
@@ -73,6 +86,17 @@ def movements(reading: Reading) -> Iterator[Movement]:
         clause = _clause(low, found.start())
         denied = NEGATION.search(clause) is not None and not re.search(r"\bnot only\b", clause)
         yield Movement(found.start(), did, subjects, denied, _supposed(clause))
+    for found in LEVELS.finditer(low):
+        if not _OTHER_LEVEL.search(low[max(0, found.start() - 30) : found.start()]):
+            clause = _clause(low, found.start())
+            denied = NEGATION.search(clause) is not None
+            yield Movement(
+                found.start(),
+                found.lastgroup or "",
+                subjects_of(preceding(reading, found.start())),
+                denied,
+                _supposed(clause),
+            )
 
 
 def _clause(low: str, at: int) -> str:
@@ -139,6 +163,7 @@ def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
         ):
             yield "the cache is not empty in the evidence"
     yield from _wrong_stillness(reading, context)
+    yield from _wrong_returns(reading, context)
     yield from _wrong_verdicts(reading, context)
 
 
@@ -246,6 +271,15 @@ def still_subjects(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     ):
         return subjects_of(following(reading, after.end()))
     return subjects_of(before) if own_clause else ()
+
+
+def _wrong_returns(reading: Reading, context: Context) -> Iterator[str]:
+    """A reason for each subject that is said to be back to normal and never left it."""
+    for found in RETURNED.finditer(reading.low):
+        cache = context.cache_at(reading, found.start())
+        for subject in subjects_of(preceding(reading, found.start())) if context.field != "step" else ():
+            if not context.facts.did(cache, kin(subject)) & {"moved", "up", "down"}:
+                yield f"{_named((subject,))} never left its normal range in the evidence"
 
 
 def _after_factor(reading: Reading, at: int) -> bool:

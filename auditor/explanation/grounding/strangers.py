@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.grounding.catalogue import named_causes
 from auditor.explanation.grounding.subjects import SHARE_OF
 from auditor.explanation.grounding.vocabulary import UNMEASURED, UNTOLD, is_plain, is_word
 from auditor.explanation.recommendations import LEARNED, STEPS, TRAFFIC
@@ -72,10 +73,14 @@ _OPENING: Final = re.compile(
 _AFFECTS: Final = re.compile(
     r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
+_FROM: Final = re.compile(
+    r"\b(?:arriv\w+|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors) (?:from|by|to) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+)
+_HYPHENED: Final = re.compile(r"\b(?P<word>[a-z]+)-cache\b")
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
 _VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
-_SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z]+s) (?P<verb>{_VERB})\b")
+_SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z][a-z-]*) (?P<verb>{_VERB})\b")
 _LABELS: Final = frozenset(
     """summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
     reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""".split()
@@ -219,7 +224,7 @@ def _odd_names(reading: Reading, context: Context) -> Iterator[str]:
     for found in _POSSESSIVE.finditer(low):
         if not _may_own(found["word"]):
             yield f"{_shortly(found['word'])} is nobody in the evidence"
-    yield from _odd_slots(low)
+    yield from _odd_slots(_without_claims(reading))
 
 
 def _modifies(word: str) -> bool:
@@ -265,8 +270,23 @@ def _may_own(word: str) -> bool:
     )
 
 
+def _without_claims(reading: Reading) -> str:
+    """The sentence in lower case with its numbers and the names of causes blanked."""
+    text = reading.low
+    for start, end in [
+        *((one.start, one.end) for one in reading.quantities),
+        *((one.start, one.end) for one in named_causes(reading.spoken)),
+    ]:
+        held = "".join("§" if letter == "§" else "~" for letter in text[start:end])
+        text = text[:start] + held + text[end:]
+    return text
+
+
 def _odd_slots(low: str) -> Iterator[str]:
-    for found in (*_OF.finditer(low), *_OPENING.finditer(low), *_AFFECTS.finditer(low)):
+    for found in _HYPHENED.finditer(low):
+        if found["word"] not in {"in", "sub", "near", "non", "multi", "per", "cross"}:
+            yield f"{_shortly(found[0])} is no cache in the evidence"
+    for found in (*_OF.finditer(low), *_OPENING.finditer(low), *_AFFECTS.finditer(low), *_FROM.finditer(low)):
         first, *rest = found["rest"].split()
         if first in _OF_WHAT or first in _DETERMINED or first in SHARE_OF or first.endswith("ly"):
             if first in {"the", "this", "our", "that"} and rest and not is_plain(rest[0]):
@@ -283,9 +303,11 @@ def _odd_slots(low: str) -> Iterator[str]:
     ):
         yield f"{_shortly(head['word'])} stands nowhere in the evidence"
     for found in _SUBJECT_OF_VERB.finditer(low):
-        if found["word"] not in _THINGS and not (
+        word = found["word"]
+        named = not is_plain(word) or (word.endswith("s") and word not in _THINGS)
+        if named and not (
             re.match(r"(?:has |have |had )?wait", low[found.start("verb") :])
-            and found["word"] in {"users", "clients", "callers"}
+            and word in {"users", "clients", "callers"}
         ):
             yield f"{_shortly(found['word'])} stands nowhere in the evidence"
 
