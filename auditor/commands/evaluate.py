@@ -14,7 +14,6 @@ from auditor.commands.printing import printable, table
 from auditor.errors import AnswerIsNo, BadInput
 from auditor.evaluation.candidates import named
 from auditor.evaluation.incidents import read_incidents
-from auditor.evaluation.models import asking, options_for
 from auditor.evaluation.running import Candidate, run_candidate
 from auditor.evaluation.summary import HEADER, Summary, summarise
 from auditor.prompt_files import read_prompts
@@ -99,6 +98,8 @@ class _Session:
         self, wanted: Sequence[Named | None], sets: Sequence[tuple[Path, Any]], *, progress: bool
     ) -> list[tuple[Summary, list[Grade]]]:
         """Every model with every set of prompts, one after another."""
+        from auditor.evaluation.models import asking, options_for
+
         runs = []
         for one in wanted:
             options = options_for(self._settings, one, self._key, self._concurrency)
@@ -141,8 +142,11 @@ def _as_json(summary: Summary, grades: Sequence[Grade]) -> dict[str, Any]:
 def _tell(runs: Sequence[tuple[Summary, list[Grade]]]) -> None:
     table(HEADER, [summary.cells() for summary, _ in runs])
     for summary, grades in runs:
-        failed = [grade for grade in grades if not grade.passed]
-        if failed:
+        by_faults: dict[tuple[str, ...], list[str]] = {}
+        for grade in grades:
+            if not grade.passed:
+                by_faults.setdefault(grade.faults, []).append(grade.incident)
+        if by_faults:
             print(printable(f"Not passed by {summary.model} with {summary.prompts}:"))
-        for grade in failed:
-            print(printable(f"  {grade.incident}: {'; '.join(grade.faults)}"))
+        for faults, names in sorted(by_faults.items(), key=lambda entry: -len(entry[1])):
+            print(printable(f"  {', '.join(names)}: {'; '.join(faults)}"))

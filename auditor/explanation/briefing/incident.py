@@ -191,8 +191,11 @@ def impact_of(evidence: Row) -> dict[str, float | int | None]:
     """What an incident has cost; null where it is not known."""
     given = evidence.get("impact")
     impact = given if isinstance(given, dict) else {}
+    calls = impact.get("extra_backend_calls")
     return {
-        name: rounded(impact.get(name)) for name in ("extra_backend_calls", "added_latency_seconds", "cost")
+        "extra_backend_calls": rounded(round(calls)) if known(calls) else None,
+        "added_latency_seconds": rounded(impact.get("added_latency_seconds")),
+        "cost": rounded(impact.get("cost")),
     }
 
 
