@@ -17,7 +17,11 @@ class Asked(Protocol):
 
     @property
     def failure(self) -> str | None:
-        """Why there is none."""
+        """Why there is none, in a word."""
+
+    @property
+    def detail(self) -> str:
+        """The same as a sentence; empty where there is an answer."""
 
     @property
     def repaired(self) -> bool:

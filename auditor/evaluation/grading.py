@@ -139,7 +139,7 @@ def grade(name: str, expected: Expectation, asked: Asked) -> Grade:
 def _about_the_answer(asked: Asked, share: float) -> list[str]:
     """What is wrong with it as a whole."""
     if asked.checked is None:
-        return [f"no answer: {asked.failure or 'unknown'}"]
+        return [f"no answer ({asked.failure or 'unknown'}) {asked.detail}".rstrip(" .")]
     if asked.checked.source == "template":
         return [f"too little of it stands: {share:.0%} grounded"]
     return [f"{share:.0%} grounded"] if share < GROUNDED_ENOUGH else []

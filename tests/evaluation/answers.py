@@ -14,6 +14,7 @@ class Answered:
 
     checked: Checked | None = None
     failure: str | None = None
+    detail: str = ""
     repaired: bool = False
     input_tokens: int | None = 2000
     output_tokens: int | None = 200

@@ -36,7 +36,8 @@ def test_a_good_answer_passes_with_full_marks() -> None:
 @pytest.mark.parametrize(
     ("answered", "fault"),
     [
-        (Answered(failure="timeout"), "no answer: timeout"),
+        (Answered(failure="timeout"), "no answer (timeout)"),
+        (Answered(failure="quota", detail="The account is empty."), "no answer (quota) The account is empty"),
         (Answered(checked(cause="ttl_cut")), "first cause ttl_cut"),
         (Answered(checked(causes=())), "first cause missing"),
         (Answered(checked("The hit rate fell to 41 %.")), "no mention of 40"),
