@@ -14,8 +14,24 @@ if TYPE_CHECKING:
 
 GROUNDED_ENOUGH: Final = 0.8
 """The least share of an answer's sentences that has to stand."""
-_GRAVER: Final = {"info": ("critical",), "warning": ("critical",), "critical": ()}
-"""What an incident of each severity must not be called."""
+_PLAYED_UP: Final = ("disaster*", "catastroph*", "emergency", "meltdown")
+_PLAYED_DOWN: Final = (
+    "all is well",
+    "go back to sleep",
+    "no action is needed",
+    "no action needed",
+    "nothing to worry about",
+    "false alarm",
+    "can be ignored",
+    "harmless",
+)
+_MISCALLED: Final = {
+    None: _PLAYED_UP,
+    "info": ("critical", *_PLAYED_UP),
+    "warning": ("critical", *_PLAYED_UP, *_PLAYED_DOWN),
+    "critical": (*_PLAYED_UP, *_PLAYED_DOWN),
+}
+"""What must not be said of an incident of each severity, and of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,7 @@ class Expectation:
     causes
         The causes that may be named first; empty where none is graded.
     severity
-        As the tests have it; None of a day.
+        info, warning or critical, as the tests have it; None of a day. An answer may neither play it up nor down.
     must_mention
         Of each entry at least one word or phrase has to occur; a word that ends in `*` stands for all that begin so.
     must_not_mention
@@ -104,7 +120,7 @@ def grade(name: str, expected: Expectation, asked: Asked) -> Grade:
     checked = asked.checked
     text = "" if checked is None else _text(checked)
     missing = [wanted for wanted in expected.must_mention if not any(map(_finder(text), wanted))]
-    said = [*filter(_finder(text), (*expected.must_not_mention, *_GRAVER.get(expected.severity or "", ())))]
+    said = [*filter(_finder(text), (*expected.must_not_mention, *_MISCALLED[expected.severity]))]
     cause = _first_cause(checked)
     cause_right = cause in expected.causes if expected.causes else None
     share = 0.0 if checked is None else checked.grounded_share

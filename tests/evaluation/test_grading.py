@@ -90,10 +90,19 @@ def test_words_and_numbers_are_found_whole(text: str, words: str, there: bool) -
     assert said == ((f"says {words}",) if there else ())
 
 
-def test_a_critical_incident_may_be_called_critical() -> None:
-    answered = Answered(checked(recommendation="Look for a flush. It is critical."))
-    assert _faults(answered, severity="critical") == ()
-    assert _faults(answered, severity="info") == ("says critical",)
+@pytest.mark.parametrize(
+    ("said", "severities"),
+    [
+        ("It is critical.", {"critical", None}),
+        ("It is a catastrophe.", set()),
+        ("Go back to sleep.", {"info", None}),
+        ("It is harmless.", {"info", None}),
+    ],
+)
+def test_an_incident_may_be_played_neither_up_nor_down(said: str, severities: set[str | None]) -> None:
+    answered = Answered(checked(recommendation=f"Look for a flush. {said}"))
+    fine = {one for one in ("info", "warning", "critical", None) if not _faults(answered, severity=one)}
+    assert fine == severities
 
 
 def test_a_summary_counts_averages_and_leaves_out_what_is_not_known() -> None:
