@@ -292,32 +292,38 @@ def test_a_brief_never_takes_more_than_it_may(size: int, filler: str) -> None:
     assert brief.data["causes"]
 
 
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda parts: (
-        st.lists(parts, max_size=3)
-        | st.dictionaries(st.sampled_from(["cause", "for", "lead"]), parts, max_size=3)
+ODD: tuple[Any, ...] = (
+    *(None, True, "x", -1, 1e300, 10**30, math.nan, math.inf),
+    *(
+        [],
+        {},
+        [1],
+        ["x", None],
+        {"cause": "flush"},
+        [{"cause": ["flush"]}],
+        [{"cause": "flush", "for": 3, "confidence": "high"}],
     ),
-    max_leaves=6,
 )
 
 
-@settings(deadline=None, max_examples=150)
-@given(
-    evidence=st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(_rows()[0]["evidence"]), ANYTHING))
-    | ANYTHING,
-    row=st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(sorted({*_rows()[0], "verdict"} - {"evidence"}), ANYTHING)
-    ),
-)
-def test_whatever_stands_in_a_row_a_brief_is_made_and_survives_json(
-    evidence: Any, row: dict[str, Any]
-) -> None:
-    rows = [row | {"evidence": evidence}]
-    brief = _brief(rows, past=[{**rows[0], "incident_id": "1"}], others=[{**rows[0], "incident_id": "2"}])
-    digest = digest_brief(rows, start=0, end=1440, coverage={})
-    for made in (brief, digest):
-        assert json.loads(made.text) == made.data
+@pytest.mark.parametrize("field", [*sorted(_rows()[0]["evidence"]), None])
+def test_whatever_stands_in_a_field_a_brief_is_made_and_survives_json(field: str | None) -> None:
+    for odd in ODD:
+        row = _rows()[0]
+        row |= {"evidence": odd if field is None else row["evidence"] | {field: odd}}
+        around = [row | {"incident_id": "another"}]
+        brief = _brief([row], past=around, others=around)
+        digest = digest_brief([row], start=0, end=1440, coverage={"windows": odd})
+        for made in (brief, digest):
+            assert json.loads(made.text) == made.data
+
+
+@pytest.mark.parametrize("field", sorted({*_rows()[0], "verdict"} - {"evidence"}))
+def test_whatever_stands_in_a_column_a_brief_is_made_and_survives_json(field: str) -> None:
+    for odd in ODD:
+        row = _rows()[0] | {field: odd}
+        assert json.loads(_brief([row]).text)
+        assert json.loads(digest_brief([row], start=0, end=1440, coverage={}).text)
 
 
 def test_a_size_that_nothing_fits_and_an_incident_without_rows_are_refused() -> None:
