@@ -9,6 +9,8 @@ RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes -r 
 RUN python -m venv /opt/auditor && /opt/auditor/bin/pip install --require-hashes -r constraints-runtime.txt
 COPY pyproject.toml README.md CHANGELOG.md ./
 COPY supabase/migrations supabase/migrations
+COPY prompts prompts
+COPY evals evals
 COPY auditor auditor
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /build/dist \
     && /opt/auditor/bin/pip install --no-deps --no-index /build/dist/*.whl \

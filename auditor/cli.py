@@ -255,6 +255,60 @@ def _digest(
     digest(day=day, dry_run=dry_run, output_format=form)
 
 
+@app.command("eval")
+def _eval(
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="A model instead of the configured one, at the configured server or as model@https://address/v1; repeatable.",
+        ),
+    ] = None,
+    prompts: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of prompts instead of the configured one; repeatable.", metavar="DIR"),
+    ] = None,
+    evals: Annotated[
+        Path | None,
+        typer.Option(help="A folder of recorded incidents instead of those that come along.", metavar="DIR"),
+    ] = None,
+    incidents: Annotated[
+        list[str] | None, typer.Option("--incident", help="Only this recorded incident; repeatable.")
+    ] = None,
+    fail_under: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Exit 1 where a smaller share of the incidents passes, 0 to 1."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Questions at a time.")] = 2,
+    deadline: Annotated[
+        float, typer.Option(min=1, max=600, help="The longest that one answer may take, in seconds.")
+    ] = 60.0,
+    key_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Environment variable with the key for servers that --model names; the configured key goes to the configured "
+            "server alone.",
+            metavar="NAME",
+        ),
+    ] = None,
+    form: Format = Form.TEXT,
+) -> None:
+    """Grade models and prompts on recorded incidents; it asks the model once for each, and the budget does not count it."""
+    from auditor.commands.evaluate import evaluate
+
+    evaluate(
+        models=models or [],
+        prompts=prompts or [],
+        evals=evals,
+        incidents=incidents or [],
+        fail_under=fail_under,
+        concurrency=concurrency,
+        deadline_seconds=deadline,
+        key_variable=key_from,
+        output_format=form,
+    )
+
+
 @app.command("migrate")
 def _migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be applied.")] = False,

@@ -116,8 +116,7 @@ def _failure(
     status: int, said: Mapping[str, str], headers: Mapping[str, str], server: Server
 ) -> ModelFailure:
     reason = _reason(status, said, headers)
-    quoted = "" if reason is Reason.UNAUTHORISED else server.quote(said["message"])  # it may quote the key
-    message = _MESSAGES[reason].format(server=server, status=status, said=quoted)
+    message = _MESSAGES[reason].format(server=server, status=status, said=server.quote(said["message"]))
     return ModelFailure(reason, message, names=" ".join(said.values()).lower())
 
 
@@ -143,6 +142,7 @@ def _is_quota(said: Mapping[str, str], headers: Mapping[str, str]) -> bool:
 
 _MESSAGES: Final[Mapping[Reason, str]] = {
     Reason.QUOTA: "The account for {server} has no money or quota left{said}: add credit, or name another server.",
+    # what it says of a refused key may hold a piece of it, and is left out
     Reason.UNAUTHORISED: "{server} refuses the key (status {status}): mend OPENAI_API_KEY, or what that key may use.",
     Reason.RATE_LIMITED: "{server} is asked too often{said}: lower AUDITOR_MODEL_CALLS_PER_HOUR, or raise the account's limits.",
     Reason.SERVER_ERROR: "{server} failed with status {status}{said}: look at its log or its status page.",

@@ -85,7 +85,7 @@ def tracing_for(options: ModelOptions) -> Tracing:
     if not tracing_asked_for():
         return NoTracing()
     try:
-        return OtelTracing(options, _provider())
+        return OtelTracing(options, *_provider())
     except ImportError:
         log.warning(
             "no spans of model calls are sent: OTEL_ variables ask for them, and OpenTelemetry is not installed",
@@ -94,8 +94,11 @@ def tracing_for(options: ModelOptions) -> Tracing:
         return NoTracing()
 
 
-def _provider() -> Any:
-    """The process's own provider where somebody has set one, else one that exports over OTLP by the OTEL_ variables."""
+def _provider() -> tuple[Any, bool]:
+    """The process's own provider where somebody has set one, else one that exports over OTLP by the OTEL_ variables.
+
+    With it whether it is ours to shut down.
+    """
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -104,15 +107,15 @@ def _provider() -> Any:
 
     present = trace.get_tracer_provider()
     if isinstance(present, TracerProvider):
-        return present
+        return present, False
     named = os.environ.get("OTEL_SERVICE_NAME") or "cache-auditor"
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: named}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider
+    return provider, True
 
 
 class OtelTracing:
-    """Spans over an OpenTelemetry provider, which is flushed at the end.
+    """Spans over an OpenTelemetry provider, which is flushed at the end, and shut down where it is owned.
 
     Raises
     ------
@@ -120,10 +123,11 @@ class OtelTracing:
         If OpenTelemetry is not installed.
     """
 
-    def __init__(self, options: ModelOptions, provider: Any) -> None:
+    def __init__(self, options: ModelOptions, provider: Any, owned: bool) -> None:
         from opentelemetry.trace import SpanKind
 
         self._provider = provider
+        self._owned = owned
         self._tracer = provider.get_tracer("auditor.model")
         self._kind = SpanKind.CLIENT
         self._name = f"chat {options.model}"
@@ -146,7 +150,13 @@ class OtelTracing:
 
     async def close(self) -> None:
         """Send what is left, in a thread, for it waits for the collector."""
-        await asyncio.to_thread(self._provider.force_flush, int(FLUSH_SECONDS * 1000))
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._provider.force_flush(int(FLUSH_SECONDS * 1000))
+        if self._owned:
+            self._provider.shutdown()
+            self._owned = False
 
 
 class OtelSpan:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from auditor.detection.catalogue import CATALOGUE
 from auditor.explain_settings import ExplainSettings
+from auditor.explanation.briefing.allowed import DIGEST, INCIDENT
 from auditor.settings import PREFIX, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -39,7 +40,20 @@ def catalogue_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"operations.md": ("settings", settings_table), "method.md": ("catalogue", catalogue_table)}
+def allowed_tables() -> str:
+    """Every field that a model may be told, of an incident and of a day."""
+    lines = []
+    for what, fields in (("an incident", INCIDENT), ("a day", DIGEST)):
+        lines += ["", f"| of {what} | what it is |", "|---|---|"]
+        lines += [f"| `{path}` | {meaning} |" for path, meaning in fields.items()]
+    return "\n".join([*lines, ""])
+
+
+TABLES = {
+    "operations.md": ("settings", settings_table),
+    "method.md": ("catalogue", catalogue_table),
+    "prompts.md": ("allowed", allowed_tables),
+}
 
 
 def written(text: str, mark: str, table: str) -> str:

@@ -292,6 +292,40 @@ def test_a_brief_never_takes_more_than_it_may(size: int, filler: str) -> None:
     assert brief.data["causes"]
 
 
+ODD: tuple[Any, ...] = (
+    *(None, True, "x", -1, 1e300, 10**30, math.nan, math.inf),
+    *(
+        [],
+        {},
+        [1],
+        ["x", None],
+        {"cause": "flush"},
+        [{"cause": ["flush"]}],
+        [{"cause": "flush", "for": 3, "confidence": "high"}],
+    ),
+)
+
+
+@pytest.mark.parametrize("field", [*sorted(_rows()[0]["evidence"]), None])
+def test_whatever_stands_in_a_field_a_brief_is_made_and_survives_json(field: str | None) -> None:
+    for odd in ODD:
+        row = _rows()[0]
+        row |= {"evidence": odd if field is None else row["evidence"] | {field: odd}}
+        around = [row | {"incident_id": "another"}]
+        brief = _brief([row], past=around, others=around)
+        digest = digest_brief([row], start=0, end=1440, coverage={"windows": odd})
+        for made in (brief, digest):
+            assert json.loads(made.text) == made.data
+
+
+@pytest.mark.parametrize("field", sorted({*_rows()[0], "verdict"} - {"evidence"}))
+def test_whatever_stands_in_a_column_a_brief_is_made_and_survives_json(field: str) -> None:
+    for odd in ODD:
+        row = _rows()[0] | {field: odd}
+        assert json.loads(_brief([row]).text)
+        assert json.loads(digest_brief([row], start=0, end=1440, coverage={}).text)
+
+
 def test_a_size_that_nothing_fits_and_an_incident_without_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1500"):
         _brief(_rows(), most_tokens=100)

@@ -322,6 +322,14 @@ async def test_a_key_of_any_shape_is_blanked_out_where_a_server_repeats_it() -> 
     assert key not in caught.value.message
 
 
+async def test_a_masked_piece_of_a_refused_key_is_not_repeated_either() -> None:
+    with model_server(fails(401, "Incorrect key provided: 0f3c2b****00ffee.")) as server:
+        async with ModelClient(options(server.url)) as client:
+            with pytest.raises(ModelFailure, match="refuses the key") as caught:
+                await client.complete(request())
+    assert "00ffee" not in caught.value.message
+
+
 async def test_a_body_that_comes_in_pieces_is_put_together() -> None:
     content = json.dumps(completion('{"word": "Grüße 👋"}'), ensure_ascii=False).encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from typing import TYPE_CHECKING, Any
@@ -167,6 +168,20 @@ async def test_a_server_that_hangs_or_drips_ends_at_the_deadline(play: Play) -> 
     assert failure.reason is Reason.TIMEOUT
     assert failure.may_be_billed
     assert requests == 1
+
+
+@pytest.mark.parametrize(
+    "play", [plays.hangs, plays.drips(0.2), rate_limited("0.1")], ids=["hang", "drip", "limit"]
+)
+async def test_a_call_ends_before_what_begins_with_it_and_takes_ten_times_its_deadline(play: Play) -> None:
+    with model_server(rest=play) as server:
+        async with ModelClient(options(server.url, attempts=99)) as client:
+            call = asyncio.create_task(client.complete(request(deadline_seconds=0.4)))
+            longer = asyncio.create_task(asyncio.sleep(4.0))
+            done, _ = await asyncio.wait({call, longer}, return_when=asyncio.FIRST_COMPLETED)
+            longer.cancel()
+            assert done == {call}
+            assert isinstance(call.exception(), ModelFailure)
 
 
 async def test_retries_do_not_outlive_the_deadline() -> None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from auditor.detection.catalogue import Severity
 from auditor.detection.diagnosis.sentences import NAMES
 from auditor.explanation.brief import Brief, Purpose
-from auditor.explanation.briefing.figures import Row, at, counted, evidence_of, leads, one_of, rounded
+from auditor.explanation.briefing.figures import (
+    Row,
+    at,
+    counted,
+    evidence_of,
+    leads,
+    objects_of,
+    one_of,
+    rounded,
+)
 from auditor.explanation.briefing.incident import (
     VERDICTS,
     cause_of,
@@ -103,7 +112,6 @@ def _sum(values: list[float | int | None]) -> float | None:
 
 def _incident(row: Row) -> dict[str, Any]:
     facts, metric, cause = incident_facts(row, [row]), metric_facts(row, lead=True), cause_of(row)
-    causes = evidence_of(row).get("causes") or [{}]
     return {
         "cache": neutral_name(str(row.get("implementation_type") or "")),
         "title": neutral_text(str(row.get("title") or ""), 120),
@@ -111,7 +119,9 @@ def _incident(row: Row) -> dict[str, Any]:
         **{name: metric[name] for name in ("metric", "name", "unit", "direction", "value", "expected")},
         "cause": cause,
         "cause_name": None if cause is None else NAMES[cause],
-        "confidence": None if cause is None else rounded(causes[0].get("confidence")),
+        "confidence": None
+        if cause is None
+        else rounded(objects_of(evidence_of(row)["causes"])[0].get("confidence")),
         **impact_of(evidence_of(row)),
         "verdict": one_of(row.get("verdict"), VERDICTS),
     }

@@ -26,15 +26,15 @@ def rounded(value: Any) -> float | int | None:
 
 
 def counted(value: Any) -> int | None:
-    """A count of minutes or of incidents, exact; None for what is no number."""
-    return int(value) if known(value) else None
+    """A count of minutes or of incidents, exact; None for what is no number, or none that counts anything."""
+    return int(value) if known(value) and abs(value) < _EXACT else None
 
 
 def at(minute: Any) -> str | None:
     """The instant at which a minute since 1970 begins: 2026-11-26T10:45Z; None for what is no such minute."""
     try:
         return f"{moment(int(minute)):%Y-%m-%dT%H:%MZ}" if known(minute) else None
-    except OverflowError:
+    except (OverflowError, ValueError):  # before the year 1 or after 9999
         return None
 
 
@@ -53,6 +53,11 @@ def evidence_of(row: Row) -> Row:
     """A row's evidence; empty where it has none."""
     found = row.get("evidence")
     return found if isinstance(found, dict) else {}
+
+
+def objects_of(value: Any) -> list[Row]:
+    """The objects of a list; empty where it is none."""
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, (list, tuple)) else []
 
 
 def leads(row: Row) -> bool:

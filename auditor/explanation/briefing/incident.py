@@ -15,6 +15,7 @@ from auditor.explanation.briefing.figures import (
     counted,
     evidence_of,
     leads,
+    objects_of,
     one_of,
     rounded,
     said,
@@ -166,11 +167,7 @@ def _words(value: Any) -> list[str]:
 
 def _causes(evidence: Row) -> list[dict[str, Any]]:
     """The ranked causes; what is wrong with a window that contradicts itself speaks for the first of them."""
-    ranked = [
-        cause
-        for cause in evidence.get("causes") or ()
-        if isinstance(cause, dict) and cause.get("cause") in NAMES
-    ]
+    ranked = [cause for cause in objects_of(evidence.get("causes")) if one_of(cause.get("cause"), NAMES)]
     told = [
         {
             "cause": cause["cause"],
@@ -191,8 +188,11 @@ def impact_of(evidence: Row) -> dict[str, float | int | None]:
     """What an incident has cost; null where it is not known."""
     given = evidence.get("impact")
     impact = given if isinstance(given, dict) else {}
+    calls = impact.get("extra_backend_calls")
     return {
-        name: rounded(impact.get(name)) for name in ("extra_backend_calls", "added_latency_seconds", "cost")
+        "extra_backend_calls": rounded(round(calls)) if known(calls) else None,
+        "added_latency_seconds": rounded(impact.get("added_latency_seconds")),
+        "cost": rounded(impact.get("cost")),
     }
 
 
@@ -233,9 +233,8 @@ def _other(row: Row) -> dict[str, Any]:
 
 def cause_of(row: Row) -> str | None:
     """A row's most probable cause, if one was ranked."""
-    causes = evidence_of(row).get("causes") or ()
-    first = causes[0] if causes else None
-    return one_of(first.get("cause"), NAMES) if isinstance(first, dict) else None
+    causes = objects_of(evidence_of(row).get("causes"))
+    return one_of(causes[0].get("cause"), NAMES) if causes else None
 
 
 def _fewer_sentences(data: dict[str, Any]) -> bool:

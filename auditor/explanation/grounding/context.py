@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from auditor.explanation.grounding.facts import Facts
     from auditor.explanation.grounding.reading import Reading
 
-_CONJOINED: Final = re.compile(r"^(?:\s|,|/|&|and|or|nor|as well as|both|the|its|also|together with|along with|plus|(?:[\ue000-\uf8ff]'s)|-|–|average|cache)*$")
+_CONJOINED: Final = re.compile(
+    r"^(?:\s|,|/|&|and|or|nor|as well as|both|the|its|also|together with|along with|plus|(?:[\ue000-\uf8ff]'s)|-|–|average|cache)*$"
+)
 
 
 @dataclass(slots=True)
@@ -52,7 +54,11 @@ class Context:
             return before[-1]
         if self.field in {"item", "digest"} and reading.caches:
             return reading.caches[0][1]
-        following = [name for place, name in reading.caches if re.fullmatch(r"[\s§]*(?:of|for|in|on|at)?\s*(?:the cache\s*)?", reading.low[at:place])]
+        following = [
+            name
+            for place, name in reading.caches
+            if re.fullmatch(r"[\s§]*(?:of|for|in|on|at)?\s*(?:the cache\s*)?", reading.low[at:place])
+        ]
         return following[0] if following else self.cache
 
 

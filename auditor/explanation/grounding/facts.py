@@ -57,7 +57,7 @@ class Facts:
     directions
         For each cache and subject what it did: "down", "up", "same", "moved", "absent".
     moments
-        Each moment as (part, moment): "began", "ended", "as_of", "worst", "past", "hour".
+        Each moment as (part, moment): "began", "ended", "as_of", "past", or "worst" with a subject.
     ranks
         The causes' confidences, in the order of the evidence.
     """
@@ -94,7 +94,9 @@ class Facts:
             for did in dids
         }
 
-    def add(self, subject: str, role: str, value: object, unit: str, *, cache: str = OWN, native: float = 1.0) -> None:
+    def add(
+        self, subject: str, role: str, value: object, unit: str, *, cache: str = OWN, native: float = 1.0
+    ) -> None:
         """Add a number, if it is one."""
         if known(value):
             self.numbers.append(Fact(subject, role, float(value), unit, cache, native))
@@ -143,7 +145,9 @@ def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
     """Add a metric's numbers, what it did, and what follows from them: ratios, and the misses that go with hits."""
     subject, unit = subject_of(str(metric.get("metric", ""))), str(metric.get("unit", ""))
     kind, scale = _kind(unit)
-    parts = {role: metric.get(role) for role in ("value", "expected", "lower", "upper", "first", "effect_absolute")}
+    parts = {
+        role: metric.get(role) for role in ("value", "expected", "lower", "upper", "first", "effect_absolute")
+    }
     for role, value in parts.items():
         if known(value):
             part = {"value": "now", "effect_absolute": "effect"}.get(role, role)
@@ -169,8 +173,8 @@ def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
     elif p_value == 0:
         facts.add("chance", "", 1e-300, "share", cache=cache)
     _durations(facts, metric, f"duration {subject}", cache)
-    for role in ("began", "worst_at"):
-        add_moment(facts, {"began": "began", "worst_at": "worst"}[role], metric.get(role))
+    add_moment(facts, "began", metric.get("began"))
+    add_moment(facts, f"worst {subject}", metric.get("worst_at"))
     for did in _did(str(metric.get("direction", "")), value, expected):
         facts.say(cache, subject, did)
         if subject == "hit_rate" and did in {"down", "up"}:
@@ -231,6 +235,7 @@ def add_moment(facts: Facts, part: str, value: object) -> None:
 
 def add_impact(facts: Facts, impact: Mapping[str, Any], cache: str) -> None:
     """Add what it cost."""
+    facts.say(cache, "backend_calls", "up") if known(impact.get("extra_backend_calls")) else None
     facts.add("calls", "", impact.get("extra_backend_calls"), "count", cache=cache)
     facts.add("waiting", "", impact.get("added_latency_seconds"), "time", cache=cache)
     facts.add("cost", "", impact.get("cost"), "money", cache=cache)
@@ -252,7 +257,9 @@ def _hour(facts: Facts, hour: Mapping[str, Any]) -> None:
     step = hour.get("step_minutes")
     facts.hour_step = int(step) if known(step) and step >= 1 else 5
     for name, column in mapping(hour.get("columns")).items():
-        facts.hours[subject_of(str(name))] = [float(one) if known(one) else float("nan") for one in items(column)]
+        facts.hours[subject_of(str(name))] = [
+            float(one) if known(one) else float("nan") for one in items(column)
+        ]
 
 
 def _company(facts: Facts, data: Mapping[str, Any]) -> None:
@@ -278,7 +285,16 @@ def _company(facts: Facts, data: Mapping[str, Any]) -> None:
 
 
 def _tallies(facts: Facts, data: Mapping[str, Any]) -> None:
-    for name, key in (("metrics", "metrics"), ("unchanged", "unchanged"), ("causes", "causes"), ("caches", "others"), ("incidents", "past"), ("errors", "errors")):
+    for name, key in (
+        ("metrics", "metrics"),
+        ("unchanged", "unchanged"),
+        ("causes", "causes"),
+        ("caches", "others"),
+        ("incidents", "past"),
+        ("errors", "errors"),
+    ):
         count = len(items(data.get(key)))
         if count:
             facts.add("tally", name, count, "count")
+        if name == "metrics" and count > 1:
+            facts.add("tally", "others moved", count - 1, "count")

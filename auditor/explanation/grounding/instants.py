@@ -11,26 +11,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH: Final = (
-    r"(?P<{0}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
-)
+_MONTH: Final = r"(?P<{0}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 _ZONE: Final = r"(?:\s?(?P<zone>utc(?:[+-]\d\S*)?|gmt|z\b|[+-]\d\d:?\d\d|cet|cest|est|edt|pst|pdt|cst|cdt|mst|bst|ist|jst|msk|local time|eastern|pacific))?"
 _CLOCK: Final = re.compile(
     r"(?<![\d:.\w])(?:(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::[0-5]\d(?:\.\d+)?)?(?:\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?))?"
-    r"|(?P<bare>1[0-2]|0?[1-9])\s?(?P<only>a\.?m\b\.?|p\.?m\b\.?|o'clock)|(?P<named>noon|midday|midnight))" + _ZONE
+    r"|(?P<bare>1[0-2]|0?[1-9])\s?(?P<only>a\.?m\b\.?|p\.?m\b\.?|o'clock)|(?P<named>noon|midday|midnight))"
+    + _ZONE
 )
 _ISO: Final = re.compile(
-    r"(?<![\d-])(?P<y>\d{4})-(?P<mo>\d\d)-(?P<d>\d\d)(?:[t ](?P<h>\d\d):(?P<m>\d\d)(?::\d\d(?:\.\d+)?)?" + _ZONE + r")?(?!\d)"
+    r"(?<![\d-])(?P<y>\d{4})-(?P<mo>\d\d)-(?P<d>\d\d)(?:[t ](?P<h>\d\d):(?P<m>\d\d)(?::\d\d(?:\.\d+)?)?"
+    + _ZONE
+    + r")?(?!\d)"
 )
 _DATE: Final = re.compile(
     rf"\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH.format('m1')}(?! have| be| also| not)(?:,? (?P<y1>\d{{4}}))?"
-    rf"|{_MONTH.format('m2')} (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:.%]|\d)(?:,? (?P<y2>\d{{4}}))?)(?![\d:])"
+    rf"|{_MONTH.format('m2')} (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:%]|\.\d)(?:,? (?P<y2>\d{{4}}))?)(?![\d:])"
 )
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_DAYS: Final = re.compile(rf"\b(?:(?P<weekday>{'|'.join(_WEEKDAYS)})|(?P<relative>today|tonight|yesterday|tomorrow))(?!'s prompt)\b")
-_PART_OF_DAY: Final = re.compile(r"\b(?:in the|this|that|on the) (?P<part>morning|afternoon|evening|night)\b|\b(?:at|last|over) night\b")
-_HOURS: Final = {"morning": range(4, 12), "afternoon": range(12, 19), "evening": range(16, 24), "night": (*range(20, 24), *range(7))}
-_APPROXIMATE: Final = re.compile(r"\b(?:about|around|roughly|approximately|circa|ca\.?|shortly (?:after|before)|just (?:after|before)|near|some time around|towards)\s+$")
+_DAYS: Final = re.compile(
+    rf"\b(?:(?P<weekday>{'|'.join(_WEEKDAYS)})|(?P<relative>today|tonight|yesterday|tomorrow))(?!'s prompt)\b"
+)
+_PART_OF_DAY: Final = re.compile(
+    r"\b(?:in the|this|that|on the) (?P<part>morning|afternoon|evening|night)\b|\b(?:at|last|over) night\b"
+)
+_HOURS: Final = {
+    "morning": range(4, 12),
+    "afternoon": range(12, 19),
+    "evening": range(16, 24),
+    "night": (*range(20, 24), *range(7)),
+}
+_APPROXIMATE: Final = re.compile(
+    r"\b(?:about|around|roughly|approximately|circa|ca\.?|shortly (?:after|before)|just (?:after|before)|near|some time around|towards)\s+$"
+)
 _BETWEEN: Final = re.compile(r"^[\s,(]*(?:(?:on|at|utc|the|of|,|–|-)[\s,]*){0,3}\s*$")
 
 
@@ -73,7 +85,9 @@ class Instant:
         if self.minute is not None:
             truth = moment.hour * 60 + moment.minute
             near = 5 if self.approximate and self.minute % 5 == 0 else 0
-            if abs(truth - self.minute % 1440) > near:
+            near = 30 if self.approximate and self.minute % 720 == 0 else near
+            away = abs(truth - self.minute % 1440)
+            if min(away, 1440 - away) > near:
                 return False
         if self.day is not None and not _same_day(self.day, moment.date()):
             return False
@@ -102,7 +116,13 @@ def instants(low: str) -> list[Instant]:
     """Every moment in a sentence in lower case, in order; a date beside a clock time is one moment with it."""
     found: list[Instant] = []
     text = low
-    for pattern, reader in ((_ISO, _iso), (_DATE, _dated), (_CLOCK, _clock), (_DAYS, _relative), (_PART_OF_DAY, _part)):
+    for pattern, reader in (
+        (_ISO, _iso),
+        (_DATE, _dated),
+        (_CLOCK, _clock),
+        (_DAYS, _relative),
+        (_PART_OF_DAY, _part),
+    ):
         for match in pattern.finditer(text):
             one = reader(match)
             near = _APPROXIMATE.search(low[: one.start]) is not None
@@ -126,7 +146,12 @@ def _iso(match: re.Match[str]) -> Instant:
 def _dated(match: re.Match[str]) -> Instant:
     month = _MONTHS.index((match["m1"] or match["m2"])[:3]) + 1
     year = match["y1"] or match["y2"]
-    return Instant(match.start(), match.end(), None, (int(year) if year else None, month, int(match["d1"] or match["d2"])))
+    return Instant(
+        match.start(),
+        match.end(),
+        None,
+        (int(year) if year else None, month, int(match["d1"] or match["d2"])),
+    )
 
 
 def _clock(match: re.Match[str]) -> Instant:

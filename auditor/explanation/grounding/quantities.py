@@ -22,7 +22,15 @@ _DIGITS: Final = re.compile(
     r"(?<![\w.,])(?P<sign>[+-](?=\d))?(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?: \d{3})+(?![\d,.]\d|\d)|\d+(?:\.\d+)?)"
     r"(?P<power>e[+-]?\d{1,3}| ?x ?10\^?[+-]?\d{1,3})?(?P<scale>k\b|m\b(?=illion)|g\b| thousand\b| million\b| billion\b|m(?= (?:operations|requests|calls|entries))|k(?=/| ))?"
 )
-_SCALES: Final = {"k": 1e3, "m": 1e6, "g": 1e9, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SCALES: Final = {
+    "k": 1e3,
+    "m": 1e6,
+    "g": 1e9,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+    "trillion": 1e12,
+}
 _NOUNS: Final = (
     r"operations?|ops|requests?|queries|look-?ups?|gets|reads|hits|misses|sets|writes|evictions?|errors?|failures|calls?|entries|entry|items?|keys|"
     r"windows?|samples|data points|times"
@@ -47,6 +55,12 @@ SECONDS: Final = {
 """Units of time in seconds."""
 _OF_TIME: Final = re.compile(r"(?:(?: of)? an? |[ -])(?P<span>h|d|m|s)(?:our|ay|inute|econd)s?\b")
 _SPANS: Final = {"h": 3600.0, "d": 86_400.0, "m": 60.0, "s": 1.0}
+
+
+_OF_MANY: Final = re.compile(r" (?:out )?of (?:the |its |all )?(?:last )?[\d\x00]")
+_ARTICLE: Final = re.compile(
+    r"(?:^|\b(?:for|lasted|lasts|after|over|within|nearly|almost|about|around|roughly|than|under|took|and|just|only|least|most|is|was)\s)(?P<one>an? (?P<span>h|d|we|mo|y)(?:our|ay|ek|nth|ear))\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,7 @@ def quantities(low: str) -> list[Quantity]:
         (TIMES, _times),
         (_DIGITS, _digits),
         (SPELLED, _spelled),
+        (_ARTICLE, _single),
     ):
         for match in pattern.finditer(text):
             one = reader(match, text)
@@ -110,7 +125,9 @@ def _proportion(match: re.Match[str], text: str) -> Quantity | None:
     y = simple(match["y"]) * _SCALES.get((match["scale"] or "").strip(), 1.0)
     if y <= 0.0 or "\x00" in match[0] or x > y:
         return None
-    return Quantity(match.start(), match.end(), exactly(x / y, 0.5 / y), "share", _hedged(text, match.start()))
+    return Quantity(
+        match.start(), match.end(), exactly(x / y, 0.5 / y), "share", _hedged(text, match.start())
+    )
 
 
 def _part(match: re.Match[str], text: str) -> Quantity | None:
@@ -120,20 +137,24 @@ def _part(match: re.Match[str], text: str) -> Quantity | None:
     span = _OF_TIME.match(text, match.end())
     if span is not None:
         unit = _SPANS[span["span"]]
-        return Quantity(match.start(), span.end(), exactly(value * unit, 0.2 * value * unit), "time", Hedge.NONE)
+        return Quantity(
+            match.start(), span.end(), exactly(value * unit, 0.2 * value * unit), "time", Hedge.NONE
+        )
     return Quantity(match.start(), match.end(), exactly(value, half), "share", Hedge.NONE)
 
 
 def _times(match: re.Match[str], text: str) -> Quantity | None:
     value = times_value(match)
-    return Quantity(match.start(), match.end(), exactly(value, 0.12 * value), "times", _hedged(text, match.start()))
+    return Quantity(
+        match.start(), match.end(), exactly(value, 0.12 * value), "times", _hedged(text, match.start())
+    )
 
 
 def _digits(match: re.Match[str], text: str) -> Quantity | None:
     scale = _SCALES.get((match["scale"] or "").strip(), 1.0)
     power = (match["power"] or "").replace(" ", "").replace("x10^", "e").replace("x10", "e")
     unit, end = _unit(text, match.end())
-    sign = {"+": 1, "-": -1}.get(match["sign"] or "", 0)
+    sign = {"+": 1, "-": -1}.get(match["sign"] or "", -1 if text[: match.start()].endswith("minus ") else 0)
     number = written(match["digits"] + power, scale)
     return Quantity(match.start(), end, *_in_unit(number, unit), _hedged(text, match.start()), sign)
 
@@ -144,7 +165,9 @@ def _spelled(match: re.Match[str], text: str) -> Quantity | None:
     value, is_round = spelled_value(said.removesuffix(" and a " + (match["half"] or "half")))
     value += {"half": 0.5, "quarter": 0.25}.get(match["half"] or "", 0.0)
     unit, stop = _unit(text, end)
-    if value == 1.0 and not (unit in SECONDS or unit in {"%", "pt", "entry", "times"}):
+    if value == 1.0 and not (
+        unit in SECONDS or unit in {"%", "pt", "entry", "times"} or _OF_MANY.match(text, end)
+    ):
         return None
     if stop == end and text[end : end + 1].isalpha():
         return None
@@ -154,13 +177,23 @@ def _spelled(match: re.Match[str], text: str) -> Quantity | None:
     return Quantity(match.start(), stop, *_in_unit(number, unit), _hedged(text, match.start()))
 
 
+def _single(match: re.Match[str], text: str) -> Quantity | None:
+    """A span named by its article alone: an hour, a week."""
+    seconds = SECONDS[{"we": "w"}.get(match["span"], match["span"])]
+    hedge = _hedged(text, match.start("one"))
+    return Quantity(
+        match.start("one"), match.end("one"), exactly(seconds, 0.1 * seconds, 0.2 * seconds), "time", hedge
+    )
+
+
 def _unit(text: str, at: int) -> tuple[str, int]:
     match = _UNITS.match(text, at)
     if match is None:
         return "", at
     kind = match.lastgroup
     named = next(
-        (name for name in ("points", "percent", *SECONDS, "each", "times", "calls", "noun") if match[name]), kind
+        (name for name in ("points", "percent", *SECONDS, "each", "times", "calls", "noun") if match[name]),
+        kind,
     )
     if named == "each":
         return f"{match['whose'] or ''}/min", match.end()
@@ -198,7 +231,14 @@ def _shared_units(found: list[Quantity], low: str) -> list[Quantity]:
     for index in range(len(found) - 2, -1, -1):
         one, after = found[index], found[index + 1]
         joint = low[one.end : after.start].strip()
-        if not one.unit and after.unit and re.fullmatch(r"(?:-|–|/|to|and|or|until|through|,)(?: (?:about|around|an?|the|expected|only|just|some))*", joint):
+        if (
+            not one.unit
+            and after.unit
+            and re.fullmatch(
+                r"(?:-|–|/|to|and|or|until|through|,)(?: (?:about|around|an?|the|expected|only|just|some))*",
+                joint,
+            )
+        ):
             scale = _scale_of(low, after)
             found[index] = replace(one, number=one.number.times(scale), unit=after.unit)
     return found

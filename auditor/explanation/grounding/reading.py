@@ -32,12 +32,20 @@ _COLUMNS: Final = {
     "avg_hit_response_time_ms": "hit response time",
     "avg_miss_response_time_ms": "miss response time",
 }
-_COLUMN: Final = re.compile(r"(?<![\w/.-])(?:" + "|".join([*_COLUMNS, r"[a-z]+(?:_[a-z]+){1,3}"]) + r")(?![\w/.-])")
+_COLUMN: Final = re.compile(
+    r"(?<![\w/.-])(?:" + "|".join([*_COLUMNS, r"[a-z]+(?:_[a-z]+){1,3}"]) + r")(?![\w/.-])"
+)
 _SNAKES: Final = frozenset({
     *("hit_rate", "error_rate", "eviction_rate", "cache_size", "key_change", "capacity_cut", "ttl_cut", "working_set_growth", "surge_new_keys"),
     *("backend_slow", "cache_slow", "backend_errors", "collector_fault", "miss_rate", "window_validity", "sets_per_miss", "p_value"),
 })  # fmt: skip
-_WORDED: Final = {"backend_slow": "slow backend", "cache_slow": "slow cache", "capacity_cut": "capacity cut", "ttl_cut": "ttl", "surge_new_keys": "surge of requests for new keys"}
+_WORDED: Final = {
+    "backend_slow": "slow backend",
+    "cache_slow": "slow cache",
+    "capacity_cut": "capacity cut",
+    "ttl_cut": "ttl",
+    "surge_new_keys": "surge of requests for new keys",
+}
 _IDIOMS: Final = re.compile(
     r"\b(?:one-minute|1-minute|per-minute|minute-by-minute)(?= (?:windows?|buckets?|interval|samples?|resolution))|\b(?:at )?one (?:at a time|another|by one)\b|\b(?:first|second|third|last)ly\b"
     r"|\b(?:zero in on|two-fold aim|one or more|one or two|a thousand times)\b"
@@ -55,8 +63,10 @@ class Reading:
         As it was, in plain form.
     named
         With the names of caches and types of errors replaced by private-use characters.
+    spoken
+        That in lower case.
     low
-        That in lower case, subjects blanked with "§" and moments with "‡".
+        And then, subjects blanked with "§" and moments with "‡".
     caches
         Each cache's name with its place in `low`.
     errors
@@ -67,6 +77,7 @@ class Reading:
 
     text: str
     named: str
+    spoken: str
     low: str
     caches: tuple[tuple[int, str], ...]
     errors: tuple[tuple[int, str], ...]
@@ -83,9 +94,9 @@ def read(sentence: str, caches: tuple[str, ...], errors: tuple[str, ...] = ()) -
     for offset, names in ((FIRST_NAME, caches), (FIRST_ERROR, errors)):
         order = sorted(range(min(len(names), MOST_NAMES)), key=lambda index: -len(names[index]))
         for index in order:
-            named = _masked(named, names[index], chr(offset + index))
+            named = _masked(named, names[index], chr(offset + index), plural=offset == FIRST_ERROR)
     named = _COLUMN.sub(_worded, named)
-    low = _lower(named)
+    low = spoken = _lower(named)
     moments = tuple(instants(low))
     low = _blank(low, ((one.start, one.end) for one in moments), MOMENT)
     subjects = tuple(mentions(low))
@@ -95,6 +106,7 @@ def read(sentence: str, caches: tuple[str, ...], errors: tuple[str, ...] = ()) -
     return Reading(
         sentence,
         named,
+        spoken,
         low,
         tuple(_places(named, FIRST_NAME, caches)),
         tuple(_places(named, FIRST_ERROR, errors)),
@@ -130,7 +142,7 @@ def _worded(found: re.Match[str]) -> str:
     return _WORDED.get(name, name.replace("_", " ")) if name in _SNAKES else name
 
 
-def _masked(text: str, name: str, mark: str) -> str:
+def _masked(text: str, name: str, mark: str, *, plural: bool = False) -> str:
     """Replace a name: in quotation marks whatever it is, bare only where it can be read as nothing but a name.
 
     A name that could pass for a number or a clause is never taken bare, and one that is a common word only where a
@@ -144,11 +156,29 @@ def _masked(text: str, name: str, mark: str) -> str:
         if not _TIDY.fullmatch(form):
             continue
         if is_word(form.lower()):
-            text = re.sub(rf"(?<![\w-]){shape}(?=(?: cache| implementation)\b|'s\b|'(?= ))", mark, text, flags=re.IGNORECASE)
+            text = re.sub(
+                rf"(?<![\w-]){shape}(?=(?: cache| implementation)\b|'s\b|'(?= ))",
+                mark,
+                text,
+                flags=re.IGNORECASE,
+            )
             text = re.sub(rf"(?<=\bcache ){shape}(?![\w-])", mark, text, flags=re.IGNORECASE)
-            text = re.sub(rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)", mark, text, flags=re.IGNORECASE)
-            text = re.sub(rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)", mark, text, flags=re.IGNORECASE)
-            text = re.sub(rf"^{shape}(?=:| (?:has|is|was|lost|saw|went|serves)\b)", mark, text, flags=re.IGNORECASE)
+            text = re.sub(
+                rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
+                mark,
+                text,
+                flags=re.IGNORECASE,
+            )
+            text = re.sub(
+                rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
+                mark,
+                text,
+                flags=re.IGNORECASE,
+            )
+            text = re.sub(
+                rf"^{shape}(?=:| (?:has|is|was|lost|saw|went|serves)\b)", mark, text, flags=re.IGNORECASE
+            )
         else:
+            shape += "s?" if plural else ""
             text = re.sub(rf"(?<![\w./:-]){shape}(?![\w/-]|\.\w|:\w)", mark, text, flags=re.IGNORECASE)
     return text

@@ -38,7 +38,7 @@ _FILL: Final = (
     r"minutes?|on|in|it|its|an?|some|would|should|reading|average|one|pace|speed|sits|runs|hovers|stands|predicts|says|puts|gives)|\s*§+|\s*[\ue000-\uf8ff]|'s|’s)*"
 )
 _EXPECTED_LEFT: Final = re.compile(
-    rf"(?:\b{_USUAL}{_FILL}\s*[:=(]?\s*|(?<!than )(?<!as )(?<!below )(?<!above )(?<!beyond )(?<!under )(?<!over )\b{_USUAL}{_FILL}\s+(?:at|with|near)\s*"
+    rf"(?:(?<!as )\b{_USUAL}{_FILL}\s*[:=(]?\s*|(?<!than )(?<!as )(?<!below )(?<!above )(?<!beyond )(?<!under )(?<!over )\b{_USUAL}{_FILL}\s+(?:at|with|near)\s*"
     rf"|\b(?:normally|usually|typically|ordinarily|previously|before|beforehand|expected|formerly|earlier),?\s*)$"
 )
 _AGAINST_LEFT: Final = re.compile(
@@ -52,37 +52,57 @@ _NOW_LEFT: Final = re.compile(
     r"(?:\s+(?:just|only|a mere|merely|barely|a|an|the|its|now|currently|being|still|down|value))*\s*[:=(]?\s*$"
 )
 _FIRST_LEFT: Final = re.compile(
-    r"\b(?:at first|initially|(?:in|with) (?:its|the) (?:very )?first (?:minute|window|reading)|first (?:minute|value|reading|window)|started (?:off |out )?(?:at|with|from)|began (?:at|with)|opened (?:at|with)|starting (?:at|from|with)|first)"
+    r"\b(?:at first|initially|(?:in|with) (?:its|the) (?:very )?first (?:minute|window|reading)|first (?:\w+ )?(?:minute|value|reading|window|measurement)|started (?:off |out )?(?:at|with|from)|began (?:at|with)|opened (?:at|with)|starting (?:at|from|with)|first)"
     r"(?:\s+(?:was|is|of|at|it|with|to|stood|had|fell|dropped|rose|climbed|jumped|reached|the|an?|hit|read)|\s*§+|\s*[:=(,])*\s*$"
 )
 _FIRST_RIGHT: Final = re.compile(
     r"^\s*[,(]?\s*(?:at first|initially|in (?:its|the) (?:very )?first (?:minute|window)|at the (?:start|beginning|onset|outset)|when it (?:began|started)|to begin with|at onset|to start with|in the opening minute)\b"
 )
-_DISTANCE: Final = r"(?:deviation|difference|gap|shift|change|effect|distance|shortfall|excess|departure|swing|move)"
+_DISTANCE: Final = (
+    r"(?:deviation|difference|gap|shift|change|effect|distance|shortfall|excess|departure|swing|move)"
+)
 _EFFECT_LEFT: Final = re.compile(
     rf"(?:\b(?:by|down|off|lost|gained|loses|losing|shed|up|{VERBS})(?:\s+(?:another|a further|an?|the|its|some|as much as|full|good))*"
     rf"|\b(?:{NOUNS}|{_DISTANCE})(?:\s*§+|\s+(?:in|of the|of its|the|here|so far))*\s*(?:is|was|of|by|amounts to|comes to|[:=])(?:\s+(?:an?|the|some|full))*)\s*$"
 )
-_EFFECT_RIGHT: Final = (
-    rf"(?:too )?(?:lower|higher|below|above|beneath|less|fewer|more|under|over|slower|faster|longer|shorter|worse|better|smaller|larger|bigger|short of|off|down|up|short|beyond|in excess|away|shy of|{NOUNS}|{_DISTANCE})\b(?! than [\d§])"
-)
+_EFFECT_RIGHT: Final = rf"(?:too )?(?:lower|higher|below|above|beneath|less|fewer|more|under|over|slower|faster|longer|shorter|worse|better|smaller|larger|bigger|short of|off|down|up|short|beyond|in excess|away|shy of|{NOUNS}|{_DISTANCE})\b(?! than [\d§])"
 _EFFECT_HERE: Final = re.compile(rf"^[\s-]*{_EFFECT_RIGHT}")
 _EFFECT_APPOSED: Final = re.compile(rf"^[\s)]*,?\)?\s*{_EFFECT_RIGHT}")
 _RATIO_RIGHT: Final = re.compile(
     rf"^\s*(?:as (?:much|many|high|low|large|big|long|slow|fast|often|small|few)|(?:of|the|its|their|what)(?: (?:the|its|their|what(?: is|'s| was| it is)?|[\ue000-\uf8ff]'s))?\s*(?:§+\s*)?(?:(?:that|which) (?:is|was) )?(?:(?:long-term|own|learned|hit|cache)\s+)*{_USUAL}\b(?!\s*[:=]))"
 )
 _NOW_RIGHT: Final = re.compile(
-    r"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|are|is|were|was|have|has|been|being|a|minute|served|from|cache))*\s*\(?"
+    r"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|are|is|were|was|have|has|been|being|a|minute|served|from|cache))*\s*"
     r"(?:now|currently|at the moment|at present|seen|observed|measured|recorded|actually|actual|instead|left|remain(?:s|ed|ing)?|lately|so far|in (?:its|the) (?:worst|most unusual)|at (?:its|the) (?:worst|lowest|peak|low|trough|bottom))\b(?! (?:above|below|higher|lower))"
 )
 _EXPECTED_RIGHT: Final = re.compile(
     rf"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|is|are|was|were|would|should|be|have|been|what|it|its|one|we|that|which|level|value|being|as|had|an?|minute|cache|could|per|more|considered|regarded|counted|to)){{0,6}}"
-    rf"\s*\(?{_USUAL}\b"
+    rf"\s*(?:\(\s*{_USUAL}\s*\)|(?<!\(){_USUAL}\b)"
 )
-_BEFORE_RIGHT: Final = re.compile(r"^\s*\(?(?:before(?:hand)?|prior|earlier|until then|in the past)\b\s*(?:$|[.,;)]|the (?:incident|drop|rise|fall|change)|that|it|this|then)")
-_RANGE_WORD: Final = re.compile(rf"\b(?:range|ranges|interval|band|between|corridor|anywhere|lies|window of normal|{_USUAL})\b")
-_APPOSED: Final = re.compile(r"^\s*[,(]*\s*(?:or|i\.e\.|that is|equivalently|equivalent to|which is|meaning|/|=|and|–)?,?\s*(?:about|around|roughly|some|an?)?\s*$")
-_TO: Final = re.compile(r"^\s*(?:down |up |all the way )?to\s*(?:(?:just|only|about|around|roughly|an?|now|the|a mere|nearly|almost|some|over|under|more than|less than|observed|measured|current)\s*)*$")
+_BEFORE_LEFT: Final = re.compile(
+    r"\b(?:before|beforehand|prior to|until then|previously|earlier|up to then)\b[^;]{0,45}§+ (?:was|were|had been|hovered|stood|sat|ran|averaged|had|lay)(?: (?:steady|stable|still|typically|usually))?(?: (?:at|around|near))?\s*$"
+)
+_LOWER_LEFT: Final = re.compile(
+    r"\b(?:lower|bottom) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bfloor of\s*$"
+)
+_UPPER_LEFT: Final = re.compile(
+    r"\b(?:upper|top) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bceiling of\s*$"
+)
+_LOST_LEFT: Final = re.compile(
+    r"\b(?:lost|losing|loses|lose|shed)(?:\s+(?:about|around|some|its|another))*\s*$"
+)
+_BEFORE_RIGHT: Final = re.compile(
+    r"^\s*\(?(?:before(?:hand)?|prior|earlier|until then|in the past)\b\s*(?:$|[.,;)]|the (?:incident|drop|rise|fall|change)|that|it|this|then)"
+)
+_RANGE_WORD: Final = re.compile(
+    rf"\b(?:range|ranges|interval|band|between|corridor|anywhere|lies|window of normal|{_USUAL})\b"
+)
+_APPOSED: Final = re.compile(
+    r"^\s*[,(]*\s*(?:or|i\.e\.|that is|equivalently|equivalent to|which is|meaning|/|=|and|–)?,?\s*(?:about|around|roughly|some|an?)?\s*$"
+)
+_TO: Final = re.compile(
+    r"^\s*(?:down |up |all the way )?to\s*(?:(?:just|only|about|around|roughly|an?|now|the|a mere|nearly|almost|some|over|under|more than|less than|observed|measured|current)\s*)*$"
+)
 _DASH: Final = re.compile(r"^\s*(?:-|–)\s*$")
 _AND: Final = re.compile(r"^\s*and\s*(?:(?:about|around|roughly)\s*)?$")
 
@@ -148,11 +168,19 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "times":
         return Role.RATIO, 0
     if one.unit == "pt":
+        valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
+        return (Role.NOW if valued else Role.EFFECT), 0
+    if re.search(
+        r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$", left
+    ) or _LOST_LEFT.search(left):
         return Role.EFFECT, 0
     after = _after(left, right)
     if after is not None:
         return after
     for pattern, role in (
+        (_LOWER_LEFT, Role.LOWER),
+        (_UPPER_LEFT, Role.UPPER),
+        (_BEFORE_LEFT, Role.EXPECTED),
         (_FIRST_LEFT, Role.FIRST),
         (_FROM_LEFT, Role.FROM),
         (_EXPECTED_LEFT, Role.EXPECTED),
@@ -174,7 +202,9 @@ def _after(left: str, right: str) -> tuple[Role, int] | None:
         (_EXPECTED_RIGHT, Role.EXPECTED),
     ):
         match = pattern.match(right)
-        if match is not None and not (role is Role.RATIO and match[0].lstrip().startswith(("the", "its")) and _NOW_LEFT.search(left)):
+        if match is not None and not (
+            role is Role.RATIO and match[0].lstrip().startswith(("the", "its")) and _NOW_LEFT.search(left)
+        ):
             return role, match.end()
     match = _BEFORE_RIGHT.match(right)
     if match is not None and not re.search(r"\b(?:to|at)\s*$", left):
@@ -189,7 +219,10 @@ def _apposed(low: str, found: list[Quantity], parts: list[Role]) -> list[Role]:
         joint, rest = low[found[index].end : found[index + 1].start], low[found[index + 1].end :]
         if not _APPOSED.match(joint) or not re.search(r"[,(/=]|\bor\b", joint):
             continue
-        if given[index + 1] is Role.OPEN and given[index] in {Role.EFFECT, Role.RATIO}:
+        after = given[index + 1]
+        if given[index] is Role.EFFECT and after is Role.RATIO and " or " in joint:
+            given[index + 1] = Role.EFFECT
+        elif after is Role.OPEN and given[index] in {Role.EFFECT, Role.RATIO}:
             given[index + 1] = given[index]
         elif given[index] is Role.OPEN and (given[index + 1] is Role.EFFECT or _EFFECT_APPOSED.match(rest)):
             given[index] = given[index + 1] = Role.EFFECT

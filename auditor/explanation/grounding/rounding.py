@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-BRIEF_DIGITS: Final = 1e-4
-"""The brief's own numbers are rounded to four digits."""
+FLOATING: Final = 1e-9
+"""What floating point may add to a number that is exactly half a digit off."""
 
 
 class Hedge(StrEnum):
@@ -24,7 +24,7 @@ class Hedge(StrEnum):
 
 
 _ABOVE: Final = r"more than|greater than|higher than|at least|no less than|no fewer than|well over|just over|just above|slightly over|slightly more than|a little over|a little more than|upwards of|exceeding|above|in excess of"
-_BELOW: Final = r"less than|fewer than|lower than|at most|no more than|not more than|nearly|almost|just under|just below|just short of|slightly under|slightly less than|a little under|a little less than|close to|up to|below|under|not quite|approaching|barely"
+_BELOW: Final = r"less than|fewer than|lower than|at most|no more than|not more than|nearly|almost|just under|just below|just short of|slightly under|slightly less than|a little under|a little less than|close to|(?<!add )(?<!adds )(?<!added )(?<!adding )(?<!amounts )up to|below|under|not quite|approaching|barely"
 _ABOUT: Final = r"about|around|roughly|approximately|approx\.?|circa|ca\.?|some|an estimated|more or less|somewhere near|in the region of|on the order of|of the order of|nearly about|or so"
 HEDGES: Final = re.compile(
     rf"\b(?:(?P<above>{_ABOVE})|(?P<below>{_BELOW})|(?P<about>{_ABOUT})|(?P<over>over))(?: (?:the|an?|its|only|just))?\s*$"
@@ -60,8 +60,11 @@ class Written:
     def means(self, truth: float, hedge: Hedge = Hedge.NONE) -> bool:
         """Whether the number may stand for `truth`, both taken without their sign."""
         value, truth = abs(self.value), abs(truth)
-        slack = BRIEF_DIGITS * truth + 1e-9
-        if hedge in {Hedge.ABOVE, Hedge.EITHER_ABOVE} and value - slack <= truth <= value + self._span() + slack:
+        slack = FLOATING * max(truth, value)
+        if (
+            hedge in {Hedge.ABOVE, Hedge.EITHER_ABOVE}
+            and value - slack <= truth <= value + self._span() + slack
+        ):
             return True
         if hedge is Hedge.BELOW and value - self._span() - slack <= truth <= value + slack:
             return True
@@ -72,7 +75,7 @@ class Written:
 
     def _span(self) -> float:
         """How far a bound may lie from what it bounds: a unit of its last digit, at most a quarter of it."""
-        return max(2.0 * self.half, min(2.0 * self.round_half, 0.25 * abs(self.value)))
+        return min(max(2.0 * self.half, 2.0 * self.round_half), 0.25 * abs(self.value))
 
 
 def written(digits: str, scale: float = 1.0) -> Written:

@@ -8,7 +8,7 @@ from auditor.explanation.grounding.amounts import topics
 from auditor.explanation.grounding.context import Context, subjects_of
 from auditor.explanation.grounding.digest_facts import facts_of_digest
 from auditor.explanation.grounding.directions import STILL
-from auditor.explanation.grounding.facts import Facts, facts_of_incident, items, mapping
+from auditor.explanation.grounding.facts import Fact, Facts, facts_of_incident, items, mapping
 from auditor.explanation.grounding.movements import movements, still_subjects
 from auditor.explanation.grounding.prose import plain, sentences
 from auditor.explanation.grounding.reading import Reading, read
@@ -55,7 +55,11 @@ def _tell(facts: Facts, text: str, cache: str, *, check: bool = False) -> None:
         if " would show " in supposed:
             for move in movements(read(supposed.partition(" would show ")[2], ())):
                 for subject in move.subjects:
-                    facts.say("would", _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject, _way(move.did))
+                    facts.say(
+                        "would",
+                        _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject,
+                        _way(move.did),
+                    )
 
 
 def _way(did: str) -> str:
@@ -63,6 +67,7 @@ def _way(did: str) -> str:
 
 
 def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> None:
+    known = len(facts.numbers)
     for index, one in enumerate(reading.quantities):
         if check:
             if one.is_time:
@@ -71,6 +76,7 @@ def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> 
         _add(facts, reading, index, one, context)
     if check:
         return
+    _compare(facts, facts.numbers[known:])
     for move in movements(reading):
         for subject in move.subjects:
             named = _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject
@@ -84,13 +90,36 @@ def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> 
             facts.say(context.cache, name, "up")
 
 
+def _compare(facts: Facts, stated: list[Fact]) -> None:
+    """Add the ratio and the distance of what is to what was expected, where one sentence states both."""
+    for now in stated:
+        for expected in stated:
+            pair = (now.subject, now.role, expected.role, now.unit) == (
+                expected.subject,
+                "now",
+                "expected",
+                expected.unit,
+            )
+            if not pair or expected.value <= 0.0:
+                continue
+            ratio, unit = now.value / expected.value, "pt" if now.unit == "%" else now.unit
+            facts.add(now.subject, "ratio", ratio, "times", cache=now.cache)
+            facts.add(now.subject, "effect", 100.0 * (ratio - 1.0), "%", cache=now.cache)
+            facts.add(
+                now.subject, "effect", now.value - expected.value, unit, cache=now.cache, native=now.native
+            )
+
+
 def _add(facts: Facts, reading: Reading, index: int, one: Quantity, context: Context) -> None:
     role, cache = reading.roles[index], context.cache
     named = topics(reading, index, one, context)
     if one.is_time and one.number.value >= 60.0 and not subjects_of(reading.subjects):
         facts.add("told span", "", one.number.value, "time")
     unit = _UNITS.get(one.unit, "count")
-    value, part = one.number.value, {Role.OPEN: "now", Role.FROM: "expected", Role.RATIO: "ratio"}.get(role, str(role))
+    value, part = (
+        one.number.value,
+        {Role.OPEN: "now", Role.FROM: "expected", Role.RATIO: "ratio"}.get(role, str(role)),
+    )
     if unit == "%" and role is Role.RATIO:
         unit, value = "times", value / 100.0
     for subject in named if named != (facts.lead,) or reading.subjects else ():

@@ -87,7 +87,15 @@ def _fault(one: str, context: Context) -> str | None:
     names = tuple(dict.fromkeys(name for name in (facts.cache, *facts.others) if name))
     reading = read(one, names, tuple(facts.errors))
     context.grid = False
-    for reader in (strangers, unknown_subjects, wrong_amounts, wrong_moments, wrong_movements, wrong_causes, wrong_standing):
+    for reader in (
+        strangers,
+        unknown_subjects,
+        wrong_amounts,
+        wrong_moments,
+        wrong_movements,
+        wrong_causes,
+        wrong_standing,
+    ):
         if next(iter(reasons := list(reader(reading, context))), None) is not None:
             return reasons[0]
     if reading.subjects:
@@ -106,7 +114,9 @@ def _incident(work: _Check, reply: Reply) -> Checked:
     what = work.standing("summary", reply.summary, summary)
     impact = work.standing("impact", reply.impact or "", Context(facts, "impact", first, capped, facts.cache))
     why = {
-        one.cause: work.standing(f"causes.{one.cause}.why", one.why, Context(facts, "why", one.cause, capped, facts.cache))
+        one.cause: work.standing(
+            f"causes.{one.cause}.why", one.why, Context(facts, "why", one.cause, capped, facts.cache)
+        )
         for one in ranked
     }
     steps = [
@@ -126,12 +136,24 @@ def _incident(work: _Check, reply: Reply) -> Checked:
     spoiled = not reply.causes or reply.causes[0].cause not in facts.ranks
     description = "\n".join(line for line in (" ".join(what), " ".join(impact), _because(causes)) if line)
     confidence = min(overall, causes[0].confidence) if causes else 0.0
-    return _verdict(work, Checked("model", description, "\n".join(steps), causes, confidence, work.sentences, ()), fallen=spoiled or not what)
+    return _verdict(
+        work,
+        Checked("model", description, "\n".join(steps), causes, confidence, work.sentences, ()),
+        fallen=spoiled or not what,
+    )
 
 
 def _verdict(work: _Check, whole: Checked, *, fallen: bool) -> Checked:
     rejected = tuple(work.rejected)
-    kept = Checked(whole.source, whole.description, whole.recommendation, whole.causes, whole.confidence, whole.sentences, rejected)
+    kept = Checked(
+        whole.source,
+        whole.description,
+        whole.recommendation,
+        whole.causes,
+        whole.confidence,
+        whole.sentences,
+        rejected,
+    )
     if fallen or kept.grounded_share < LEAST_SHARE:
         return Checked("template", "", "", (), whole.confidence, whole.sentences, rejected)
     return kept
@@ -150,7 +172,9 @@ def _known_causes(work: _Check, reply: Reply) -> list[ReplyCause]:
     return list(found.values())
 
 
-def _first(work: _Check, reply: Reply, ranked: list[ReplyCause], order: list[str], capped: dict[str, float]) -> tuple[str, list[str]]:
+def _first(
+    work: _Check, reply: Reply, ranked: list[ReplyCause], order: list[str], capped: dict[str, float]
+) -> tuple[str, list[str]]:
     """The cause to be shown first, and the reason that stands for putting it there."""
     if not ranked:
         return (order[0] if order else ""), []
@@ -160,7 +184,11 @@ def _first(work: _Check, reply: Reply, ranked: list[ReplyCause], order: list[str
     behind = work.facts.ranks[top] - work.facts.ranks[choice.cause]
     within = work.facts.ranks[choice.cause] >= LEAST_OF_TOP * work.facts.ranks[top] and behind <= MOST_BEHIND
     said = choice.reordered_because or ""
-    kept = work.standing(f"causes.{choice.cause}.reordered_because", said, Context(work.facts, "reason", choice.cause, capped, work.facts.cache))
+    kept = work.standing(
+        f"causes.{choice.cause}.reordered_because",
+        said,
+        Context(work.facts, "reason", choice.cause, capped, work.facts.cache),
+    )
     whole = len(kept) == len(sentences(plain(said))) > 0
     if within and whole:
         return choice.cause, kept
@@ -173,7 +201,10 @@ def _because(causes: tuple[RankedCause, ...]) -> str:
     """The causes in one line: the first with its reasons, those after it by name."""
     if not causes:
         return ""
-    first, rest = causes[0], [one for one in causes[1:3] if one.confidence >= WORTH_NAMING and one.cause != "unknown"]
+    first, rest = (
+        causes[0],
+        [one for one in causes[1:3] if one.confidence >= WORTH_NAMING and one.cause != "unknown"],
+    )
     sure = next(word for least, word in SURE if first.confidence >= least)
     named = f"The cause is {sure} {_name(first.cause)} ({percent(first.confidence)} confidence)."
     parts = ["No known cause fits what moved." if first.cause == "unknown" else named, first.why]
@@ -195,12 +226,20 @@ def _digest(work: _Check, reply: DigestReply) -> Checked:
         if one.cache not in facts.others:
             work.reject("items", f"{one.cache}: {one.text}", "there is no such cache in the evidence")
             continue
-        kept = work.standing(f"items.{shown(one.cache, 64)}", one.text, Context(facts, "item", "", cache=one.cache))
+        kept = work.standing(
+            f"items.{shown(one.cache, 64)}", one.text, Context(facts, "item", "", cache=one.cache)
+        )
         if kept:
             lines.append(f"{shown(one.cache, 64)}: {' '.join(kept)}")
-    steps = [" ".join(kept) for one in reply.steps if (kept := work.standing("steps", one, Context(facts, "step", "")))]
+    steps = [
+        " ".join(kept)
+        for one in reply.steps
+        if (kept := work.standing("steps", one, Context(facts, "step", "")))
+    ]
     description = "\n".join(line for line in lines if line)
-    return _verdict(work, Checked("model", description, "\n".join(steps), (), 0.0, work.sentences, ()), fallen=fallen)
+    return _verdict(
+        work, Checked("model", description, "\n".join(steps), (), 0.0, work.sentences, ()), fallen=fallen
+    )
 
 
 def reasons(text: str, context: Context) -> Iterator[tuple[str, str | None]]:

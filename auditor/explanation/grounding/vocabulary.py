@@ -43,14 +43,28 @@ identified impaired impression inability inconsistent indistinguishable ineffect
 overnight overwhelmingly owing pace pages paired peaked penalty persistent perturbed plateau plenty plummeted plunged pointedly positive potential precedes prefixes pressure prevailing prolonged prompt promptly pronounced puts questionable rebound rebounded rebuilt recompute reasonable reasonably reassuring reload repopulate repopulating responsible restore restored
 resumed retained roughly seldom sequence settle settled settling severely shortage shrug sits sizeable sizable slump smooth solid sole somewhere spans specific stood straight stress strikingly stuck subsequent succeeded summarise summarize surprising swiftly symptomatic symptom tail tally telling thanks thereafter tight took topped toll trace transient tremendous trouble troughs
 ultimately undergone undoubtedly uneven unhealthy unlikely unremarkable unstable unrelated urgent vanished varied variety verify visible warrants weigh weighs whenever wherever wholly widely widened wiped words worrying yield yields upshot bottomed outright afterwards altogether thereby therein hereby hits misses ten dozen thousand million hundred thousands hundreds
-four five six seven eight nine eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety fourth tenth thirds quarters halves double triple fold percentile points pp ms min sec hrs utc gmt am pm ttl ok okay
+four grew soared leapt plunged plummeted sank shot cumulative aggregate accumulated abrupt abruptly users
+five six seven eight nine eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety fourth tenth thirds quarters halves double triple fold percentile points pp ms min sec hrs utc gmt am pm ttl ok okay
 """.split()
 )
 _ENDINGS: Final = (
     ("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("er", ""), ("est", ""),
     ("ly", ""), ("ily", "y"), ("ally", "al"), ("ness", ""), ("n't", ""), ("'s", ""), ("'", ""), ("'re", ""), ("'ve", ""), ("'ll", ""),
 )  # fmt: skip
-_PLAIN_ENDINGS: Final = ("ly", "ing", "ed", "ward", "wards")
+_PLAIN_ENDINGS: Final = (
+    "ly",
+    "ing",
+    "ed",
+    "ward",
+    "wards",
+    "ive",
+    "ous",
+    "able",
+    "ible",
+    "ful",
+    "less",
+    "ical",
+)
 
 
 @lru_cache(maxsize=8192)
@@ -58,7 +72,10 @@ def is_word(word: str) -> bool:
     """Whether a word in lower case is one that an explanation of an incident is written in."""
     if word in _WORDS:
         return True
-    return any(word.endswith(ending) and word[: len(word) - len(ending)] + instead in _WORDS for ending, instead in _ENDINGS)
+    return any(
+        word.endswith(ending) and word[: len(word) - len(ending)] + instead in _WORDS
+        for ending, instead in _ENDINGS
+    )
 
 
 def is_plain(word: str) -> bool:
