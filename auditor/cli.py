@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from auditor.cli_model import model_app
+from auditor.cli_options import Cache, EngineersVerdict, Form, Format
 from auditor.errors import AuditorError
 
 if TYPE_CHECKING:
@@ -20,24 +21,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 130
 
-
-class Form(StrEnum):
-    """How a command prints."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class EngineersVerdict(StrEnum):
-    """What an engineer says of an observation."""
-
-    INCIDENT = "incident"
-    NEW_NORMAL = "new_normal"
-    IGNORE = "ignore"
-
-
-Format = Annotated[Form, typer.Option("--format", help="How to print: text, or JSON for programs.")]
-Cache = Annotated[str | None, typer.Option("--cache", help="Only this cache.")]
 
 _OPTIONS: Final = {
     "rich_markup_mode": None,
@@ -54,6 +37,7 @@ app = typer.Typer(
 )
 baseline_app = typer.Typer(help="What is normal for a cache: learn it, look at it, choose it.", **_OPTIONS)  # type: ignore[arg-type]  # as above
 observations_app = typer.Typer(help="What the auditor found: list it, read it, answer it.", **_OPTIONS)  # type: ignore[arg-type]  # as above
+app.add_typer(model_app)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(observations_app, name="observations")
 
@@ -223,90 +207,6 @@ def _score(
     from auditor.commands.score import score_files
 
     score_files(files, output=output, alarms_per_week=budget, output_format=form)
-
-
-@app.command("explain")
-def _explain(
-    name: Annotated[str, typer.Argument(help="The observation's id, its beginning, or its fingerprint.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the exact prompt; nothing is asked.")
-    ] = False,
-    form: Format = Form.TEXT,
-) -> None:
-    """Have the model explain an incident again, within the caps."""
-    from auditor.commands.explain import explain
-
-    explain(name, dry_run=dry_run, output_format=form)
-
-
-@app.command("digest")
-def _digest(
-    day: Annotated[
-        str | None, typer.Option(help="The day (UTC), like 2026-01-31; by default yesterday.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the exact prompt; nothing is asked.")
-    ] = False,
-    form: Format = Form.TEXT,
-) -> None:
-    """Print a day in words: what happened, what it cost, and what was not audited."""
-    from auditor.commands.digest import digest
-
-    digest(day=day, dry_run=dry_run, output_format=form)
-
-
-@app.command("eval")
-def _eval(
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            help="A model instead of the configured one, at the configured server or as model@https://address/v1; repeatable.",
-        ),
-    ] = None,
-    prompts: Annotated[
-        list[Path] | None,
-        typer.Option(help="A folder of prompts instead of the configured one; repeatable.", metavar="DIR"),
-    ] = None,
-    evals: Annotated[
-        Path | None,
-        typer.Option(help="A folder of recorded incidents instead of those that come along.", metavar="DIR"),
-    ] = None,
-    incidents: Annotated[
-        list[str] | None, typer.Option("--incident", help="Only this recorded incident; repeatable.")
-    ] = None,
-    fail_under: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Exit 1 where a smaller share of the incidents passes, 0 to 1."),
-    ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Questions at a time.")] = 2,
-    deadline: Annotated[
-        float, typer.Option(min=1, max=600, help="The longest that one answer may take, in seconds.")
-    ] = 60.0,
-    key_from: Annotated[
-        str | None,
-        typer.Option(
-            help="Environment variable with the key for servers that --model names; the configured key goes to the configured "
-            "server alone.",
-            metavar="NAME",
-        ),
-    ] = None,
-    form: Format = Form.TEXT,
-) -> None:
-    """Grade models and prompts on recorded incidents; it asks the model once for each, and the budget does not count it."""
-    from auditor.commands.evaluate import evaluate
-
-    evaluate(
-        models=models or [],
-        prompts=prompts or [],
-        evals=evals,
-        incidents=incidents or [],
-        fail_under=fail_under,
-        concurrency=concurrency,
-        deadline_seconds=deadline,
-        key_variable=key_from,
-        output_format=form,
-    )
 
 
 @app.command("migrate")
