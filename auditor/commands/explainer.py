@@ -9,6 +9,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from auditor.database.explanations import Caps, Explanations, Waiting
 from auditor.service.explaining import Explainer
 from auditor.service.teller import Teller
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from auditor.database.calls import Calls
     from auditor.model.health import ModelHealth
     from auditor.settings import Settings
+
+_log = structlog.get_logger(__name__)
 
 
 def caps_of(settings: Settings) -> Caps:
@@ -83,4 +87,5 @@ async def open_explainer(settings: Settings, calls: Callable[[], Calls]) -> Asyn
         explainer = Explainer(
             database, teller, waiting, concurrency=settings.model_concurrency, vitals=vitals
         )
+        _log.info("model_configured", model=options.model, place=options.place)
         yield Explaining(explainer, vitals, client.health)

@@ -86,6 +86,7 @@ class _Asking:
     brief: Brief
     deadline: float
     model: str
+    may_repair: bool = True
     input_tokens: int = 0
     output_tokens: int = 0
     costs: list[float] = field(default_factory=list)
@@ -135,7 +136,7 @@ class _Asking:
         self, messages: Sequence[Mapping[str, str]], fault: MalformedReply
     ) -> Reply | DigestReply:
         """The reply to a second question, which names what was wrong with the first."""
-        if self.left < LEAST_REPAIR_SECONDS:
+        if not self.may_repair or self.left < LEAST_REPAIR_SECONDS:
             raise _malformed(self.client, fault)
         self.repaired = True
         self.client.health.repairs += 1
@@ -167,7 +168,9 @@ def reservation(client: ModelClient, prompt: Prompt, brief: Brief) -> Usage:
     return Usage(tokens_in, tokens_out, client.prices.cost(tokens_in, tokens_out))
 
 
-async def ask(client: ModelClient, prompt: Prompt, brief: Brief, *, deadline_seconds: float) -> Asked:
+async def ask(
+    client: ModelClient, prompt: Prompt, brief: Brief, *, deadline_seconds: float, may_repair: bool = True
+) -> Asked:
     """Ask a model to word a brief, and check what it says.
 
     Parameters
@@ -180,6 +183,8 @@ async def ask(client: ModelClient, prompt: Prompt, brief: Brief, *, deadline_sec
         What is told, and what the answer is checked against.
     deadline_seconds
         For everything together.
+    may_repair
+        Whether a malformed answer may be asked for again.
 
     Returns
     -------
@@ -188,7 +193,9 @@ async def ask(client: ModelClient, prompt: Prompt, brief: Brief, *, deadline_sec
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    asking = _Asking(client, prompt, brief, started + deadline_seconds, client.options.model)
+    asking = _Asking(
+        client, prompt, brief, started + deadline_seconds, client.options.model, may_repair=may_repair
+    )
     checked, failure = None, None
     try:
         checked = await asking.checked()

@@ -89,6 +89,9 @@ class Asker(Protocol):
         """The exact prompt, as `{"role", "content"}`."""
         ...
 
-    async def ask(self, brief: Brief) -> Asked:
-        """Ask; ends within the model's deadline and raises nothing that the model is to blame for."""
+    async def ask(self, brief: Brief, *, may_repair: bool) -> Asked:
+        """Ask; ends within the model's deadline and raises nothing that the model is to blame for.
+
+        `may_repair` allows a second request where the answer cannot be used.
+        """
         ...

@@ -84,7 +84,7 @@ class ModelAsker:
         usage = reservation(self._client, prompt, brief)
         return usage.input_tokens + usage.output_tokens, usage.cost
 
-    async def ask(self, brief: Brief) -> Asked:
+    async def ask(self, brief: Brief, *, may_repair: bool) -> Asked:
         """Ask the model within its deadline."""
         assert self._client is not None, "an asker without a model makes prompts only"
         return await ask(
@@ -92,4 +92,5 @@ class ModelAsker:
             self._prompts[brief.purpose],
             brief,
             deadline_seconds=self._settings.model_deadline_seconds,
+            may_repair=may_repair,
         )

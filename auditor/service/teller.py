@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS: Final = 5.0
 """What is left to an asker whose own deadline has passed."""
-NOT_ASKED: Final = frozenset({"circuit_open", "busy", "unreachable"})
-"""Failures of calls that reached no model: they cost nothing, and the incident may be asked about later."""
+UNANSWERED: Final = frozenset({"circuit_open", "busy", "unreachable", "rate_limited", "server_error"})
+"""Failures of calls that nobody bills: the incident may be asked about later."""
 RETRY_SECONDS: Final = 120.0
 
 
@@ -33,7 +33,7 @@ class Ending(StrEnum):
     """An answer came, and too little of it was so."""
     FAILED = "failed"
     PUT_OFF = "put_off"
-    """No model was reached."""
+    """The model could not be asked, and nothing was paid: it is tried again."""
     CAPPED = "capped"
     GONE = "gone"
     """There is no such incident any more, or another auditor has it."""
@@ -154,7 +154,7 @@ class Teller:
         reserved = await self._reserve(job)
         if not reserved.granted or reserved.id is None:
             return Told(Ending.GONE if reserved.cap is None else Ending.CAPPED, cap=reserved.cap)
-        asked = await self._ask(job.brief)
+        asked = await self._ask(job.brief, may_repair=reserved.requests > 1)
         return await self._settle(job, reserved.id, asked)
 
     async def give_up(self, claim: Claim, reason: str) -> None:
@@ -205,18 +205,18 @@ class Teller:
         )
         return await self._database.reserve(planned, self._caps)
 
-    async def _ask(self, brief: Brief) -> Asked | None:
+    async def _ask(self, brief: Brief, *, may_repair: bool) -> Asked | None:
         """The answer; None where the asker outlived its own deadline."""
         try:
             async with asyncio.timeout(self._deadline_seconds + GRACE_SECONDS):
-                return await self._asker.ask(brief)
+                return await self._asker.ask(brief, may_repair=may_repair)
         except TimeoutError:
             return None
 
     async def _settle(self, job: Job, call: str, asked: Asked | None) -> Told:
         explanation = self._explanation(job, asked)
         failure = "timeout" if asked is None else asked.failure
-        status = "done" if failure is None else "refused" if failure in NOT_ASKED else "failed"
+        status = "done" if failure is None else "refused" if failure in UNANSWERED else "failed"
         outcome = Outcome(
             call,
             status,

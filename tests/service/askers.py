@@ -83,7 +83,7 @@ class ScriptedAsker:
     def messages(self, brief: Brief) -> list[dict[str, str]]:
         return [{"role": "user", "content": brief.text}]
 
-    async def ask(self, brief: Brief) -> Answered:
+    async def ask(self, brief: Brief, *, may_repair: bool) -> Answered:
         self.asked.append(brief)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
