@@ -216,7 +216,7 @@ class Teller:
     async def _settle(self, job: Job, call: str, asked: Asked | None) -> Told:
         explanation = self._explanation(job, asked)
         failure = "timeout" if asked is None else asked.failure
-        status = "done" if failure is None else "refused" if failure in UNANSWERED else "failed"
+        status = "done" if failure is None else "refused" if _is_unpaid(asked) else "failed"
         outcome = Outcome(
             call,
             status,
@@ -251,6 +251,13 @@ def _used(asked: Asked | None) -> dict[str, Any]:
         "output_tokens": asked.output_tokens,
         "cost": asked.cost if asked.input_tokens or asked.output_tokens else 0.0,
     }
+
+
+def _is_unpaid(asked: Asked | None) -> bool:
+    """Whether the model could not be asked at all."""
+    if asked is None or asked.uncertain or asked.input_tokens or asked.output_tokens:
+        return False
+    return asked.failure in UNANSWERED
 
 
 def _retry_seconds(asked: Asked | None) -> float:

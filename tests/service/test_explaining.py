@@ -166,13 +166,14 @@ async def test_the_end_of_an_incident_is_explained_anew(database: str, connectio
             "failed",
         ),
         (Answered(failure="circuit_open", input_tokens=0, output_tokens=0), "circuit_open", "refused"),
+        (Answered(failure="server_error", repaired=True), "server_error", "failed"),
         (
             Answered(checked(source="template", description="", recommendation="", causes=())),
             "rejected: too little of what the model said is so",
             "done",
         ),
     ],
-    ids=["refused", "timed out", "circuit open", "rejected"],
+    ids=["refused", "timed out", "circuit open", "failed over a repair", "rejected"],
 )
 async def test_without_a_usable_answer_the_deterministic_text_stands_with_the_reason(
     database: str, connection: Connection, answered: Answered, failure: str, status: str
