@@ -10,6 +10,7 @@ RUN python -m venv /opt/auditor && /opt/auditor/bin/pip install --require-hashes
 COPY pyproject.toml README.md CHANGELOG.md ./
 COPY supabase/migrations supabase/migrations
 COPY prompts prompts
+COPY evals evals
 COPY auditor auditor
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /build/dist \
     && /opt/auditor/bin/pip install --no-deps --no-index /build/dist/*.whl \

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from auditor.cli_model import model_app
+from auditor.cli_options import Cache, EngineersVerdict, Form, Format
 from auditor.errors import AuditorError
 
 if TYPE_CHECKING:
@@ -20,24 +21,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 130
 
-
-class Form(StrEnum):
-    """How a command prints."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class EngineersVerdict(StrEnum):
-    """What an engineer says of an observation."""
-
-    INCIDENT = "incident"
-    NEW_NORMAL = "new_normal"
-    IGNORE = "ignore"
-
-
-Format = Annotated[Form, typer.Option("--format", help="How to print: text, or JSON for programs.")]
-Cache = Annotated[str | None, typer.Option("--cache", help="Only this cache.")]
 
 _OPTIONS: Final = {
     "rich_markup_mode": None,
@@ -54,6 +37,7 @@ app = typer.Typer(
 )
 baseline_app = typer.Typer(help="What is normal for a cache: learn it, look at it, choose it.", **_OPTIONS)  # type: ignore[arg-type]  # as above
 observations_app = typer.Typer(help="What the auditor found: list it, read it, answer it.", **_OPTIONS)  # type: ignore[arg-type]  # as above
+app.add_typer(model_app)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(observations_app, name="observations")
 
@@ -81,7 +65,7 @@ def run_command_line(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one wa
             import traceback
 
             traceback.print_exc()
-        from auditor.logs import redact
+        from auditor.redaction import redact
 
         said = redact(str(error).splitlines()[0] if str(error) else "no message")
         return _complain(

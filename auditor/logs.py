@@ -9,26 +9,23 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from auditor.redaction import redact
+
+__all__ = ["configure_logging", "redact"]
+
 _SECRET_NAME: Final = re.compile(
     r"password|secret|token$|api_?key|service_role|authorization|dsn|database_url|db_url", re.IGNORECASE
 )
-_URL_PASSWORD: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@]+@", re.IGNORECASE)
-_KEYWORD_PASSWORD: Final = re.compile(r"(password\s*=\s*)(?:'[^']*'|\S+)", re.IGNORECASE)
 _LIBRARIES: Final = {
     "httpx": "WARNING",
     "httpcore": "WARNING",
+    "httpx2": "WARNING",
+    "httpcore2": "WARNING",
+    "openai": "WARNING",
     "websockets": "WARNING",
     "realtime": "CRITICAL",
 }
 """What libraries may log from which level on: a line for each request is noise, and Realtime's failures are told by its supervisor."""
-_BEARER: Final = re.compile(r"\b(?:eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|sb_secret_\w+|sk-[\w-]{8,})")
-
-
-def redact(text: str) -> str:
-    """The text with passwords in URLs and DSNs, JWTs and API keys blanked out."""
-    text = _URL_PASSWORD.sub(r"\g<scheme>:***@", text)
-    text = _KEYWORD_PASSWORD.sub(r"\1***", text)
-    return _BEARER.sub("***", text)
 
 
 def _without_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,16 @@ def migrations_folder() -> Path:
     return _resolve("migrations", _PACKAGE.parent / "supabase" / "migrations")
 
 
+def prompts_folder() -> Path:
+    """The folder of the prompts that came with this installation."""
+    return _resolve("prompts", _PACKAGE.parent / "prompts")
+
+
+def evals_folder() -> Path:
+    """The folder of the recorded incidents that models and prompts are graded on."""
+    return _resolve("evals", _PACKAGE.parent / "evals")
+
+
 def series_model_file() -> Path:
     """The weights that series are scored with; see benchmarks/series_training.py for how they came about."""
     return _PACKAGE / "detection" / "series" / "weights.json"

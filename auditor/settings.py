@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from auditor.detection.policy import Floor, Policy
 from auditor.errors import BadInput
+from auditor.explain_settings import ExplainSettings
 
 PREFIX: Final = "AUDITOR_"
 _BESIDE_FIELDS: Final = frozenset({"AUDITOR_CONFIG"})
@@ -29,7 +30,7 @@ def _alias(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
-class Settings(BaseSettings):
+class Settings(ExplainSettings):
     """The auditor's settings; each field is AUDITOR_<NAME> in the environment and <name> in the file."""
 
     model_config = SettingsConfigDict(
@@ -148,6 +149,14 @@ class Settings(BaseSettings):
     )
     cost_per_miss: float = Field(
         default=0.0, ge=0, description="Money for one call to the backend; 0 leaves money out."
+    )
+    prompts_dir: Path | None = Field(
+        default=None,
+        description="Folder of edited prompts, one file for each purpose; by default those that came with the auditor.",
+    )
+    prompt_excerpts: bool = Field(
+        default=True,
+        description="Whether redacted cache keys and error messages may be shown to the model.",
     )
     events_days: int = Field(default=7, ge=1, description="Days that raw events are kept.")
     minutes_days: int = Field(

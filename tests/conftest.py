@@ -33,6 +33,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+        del os.environ[name]  # no test may call a model that somebody pays for
     lacking = missing()
     if lacking and os.environ.get("CI"):
         raise pytest.UsageError(f"CI is set, and this machine lacks {', '.join(lacking)}: run make servers.")

@@ -16,6 +16,7 @@ from auditor.database.calls import PostgresCalls
 from auditor.database.connect import resolve_database
 from auditor.errors import AnswerIsNo, AuditorError
 from auditor.logs import configure_logging
+from auditor.model.options import model_options
 from auditor.service.doctor.checks import Check, Status, passed
 from auditor.service.doctor.examination import Patient, examine, unreachable
 from auditor.settings import Settings, read_settings
@@ -67,7 +68,8 @@ async def _patient(settings: Settings) -> AsyncIterator[Patient]:
     if settings.supabase_url is None or settings.supabase_key is None:
         async with resolve_database(settings, migrate=False, check=False) as dsn:
             calls = PostgresCalls(dsn)
-            yield Patient(failures.place(dsn), calls, None, functools.partial(listen.hints, dsn), None)
+            heard = functools.partial(listen.hints, dsn)
+            yield Patient(failures.place(dsn), calls, None, heard, None, model_options(settings))
         return
     from auditor.database.realtime import RealtimeHints
     from auditor.database.rest import SupabaseCalls
@@ -81,6 +83,7 @@ async def _patient(settings: Settings) -> AsyncIterator[Patient]:
             project.url,
             source.hints if settings.realtime else None,
             source.health if settings.realtime else None,
+            model_options(settings),
         )
     finally:
         await project.close()

@@ -17,6 +17,7 @@ _AGO: Final = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SEVERITIES: Final = ("info", "warning", "critical")
 _STATUSES: Final = ("open", "resolved")
+REJECTED_SHOWN: Final = 8
 
 
 def list_all(
@@ -86,6 +87,7 @@ def told(row: Row) -> list[str]:
     lines += [printable(line) for line in (row["description"] or "").splitlines()]
     if row["recommendation"]:
         lines += ["", "What to do:", *(printable(line) for line in row["recommendation"].splitlines())]
+    lines += _worded(row.get("explanation") or {})
     for cause in evidence.get("causes") or []:
         lines += ["", f"{cause['cause'].replace('_', ' ')} ({100 * cause['confidence']:.0f} %)"]
         lines += [f"  + {printable(sentence)}" for sentence in cause["for"]]
@@ -97,10 +99,40 @@ def told(row: Row) -> list[str]:
         lines += [
             "",
             printable(
-                f"Acknowledged{verdict} by {row['acknowledged_by']} at {row['acknowledged_at']:%Y-%m-%d %H:%M}."
+                f"Acknowledged{verdict} by {row['acknowledged_by']} at {_moment(row['acknowledged_at']):%Y-%m-%d %H:%M}."
             ),
         ]
     return [*lines, "", f"id {row['id']}  incident {row['incident_id']}  fingerprint {row['fingerprint']}"]
+
+
+def _worded(explanation: Row) -> list[str]:
+    """Whose words the text is, what was taken out of them, and what stood there before; or why there are none of a model."""
+    checks = explanation.get("checks") or {}
+    claims = checks.get("rejected") or []
+    rejected = [f"  x {one['text']} ({one['reason']}; {one['field']})" for one in claims[:REJECTED_SHOWN]]
+    if len(claims) > REJECTED_SHOWN:
+        rejected.append(f"  x and {len(claims) - REJECTED_SHOWN} more: see --format json")
+    if explanation.get("source") == "model":
+        prompt, plain = explanation.get("prompt") or {}, explanation.get("template") or {}
+        stands = f"{100 * checks.get('grounded_share', 1.0):.0f} % of its sentences stand"
+        lines = [
+            "",
+            f"Worded by {explanation.get('model')} (prompt {prompt.get('id')} version {prompt.get('version')}); {stands}.",
+            *(
+                f"  {one['cause'].replace('_', ' ')} ({100 * one['confidence']:.0f} %): {one['why']}"
+                for one in explanation.get("causes") or []
+            ),
+            *rejected,
+            "",
+            "What the tests say:",
+            *str(plain.get("description") or "").splitlines(),
+            *str(plain.get("recommendation") or "").splitlines(),
+        ]
+    elif checks.get("failure"):
+        lines = ["", f"No model's words: {checks['failure']}.", *rejected]
+    else:
+        return []
+    return [printable(line) for line in lines]
 
 
 def acknowledge(
@@ -143,6 +175,11 @@ def moment_of(option: str, text: str) -> datetime:
             f"{option} {text} is not a time: write 2026-01-31T12:00, or so long ago as 6h or 2d."
         ) from None
     return named.replace(tzinfo=UTC) if named.tzinfo is None else named
+
+
+def _moment(value: datetime | str) -> datetime:
+    """A time, as the driver or as JSON gives it."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def _one_of(option: str, given: str | None, known: tuple[str, ...]) -> None:

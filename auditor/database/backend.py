@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditor.database import listen
+from auditor.database.calls import PostgresCalls
 from auditor.database.connect import resolve_database
 from auditor.database.postgres import PostgresStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from auditor.database.calls import Calls
     from auditor.database.hint import Hint
     from auditor.database.realtime import RealtimeHealth, RealtimeOptions
     from auditor.database.store import Store
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A store, the maker of its hints (None where nothing but the clock wakes the auditor), and Realtime's health."""
+    """A store, the makers of its hints (None where nothing but the clock wakes the auditor) and of carriers beside it, and Realtime's health."""
 
     store: Store
     hints: Callable[[], AsyncGenerator[Hint]] | None
+    calls: Callable[[], Calls]
     realtime: RealtimeHealth | None = None
 
 
@@ -43,7 +46,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     if settings.supabase_url is None or settings.supabase_key is None:
         async with resolve_database(settings) as dsn:
             store = PostgresStore(dsn, worker=settings.worker)
-            yield Backend(store, functools.partial(listen.hints, dsn))
+            yield Backend(store, functools.partial(listen.hints, dsn), functools.partial(PostgresCalls, dsn))
         return
     from auditor.database.realtime import RealtimeHints
     from auditor.database.rest import SupabaseCalls
@@ -56,8 +59,33 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
         yield Backend(
             SupabaseStore(calls, worker=settings.worker),
             realtime.hints if settings.realtime else None,
+            functools.partial(SupabaseCalls, settings.supabase_url, settings.supabase_key),
             realtime.health if settings.realtime else None,
         )
+    finally:
+        await calls.close()
+
+
+@contextlib.asynccontextmanager
+async def open_calls(settings: Settings) -> AsyncIterator[Calls]:
+    """The SQL functions of the database that the settings name, for commands; closed at the end.
+
+    Raises
+    ------
+    DependencyUnreachable
+        If it does not answer, refuses the key, or lacks the schema; the sentence names the mend.
+    BadInput
+        If an address or a folder cannot be used.
+    """
+    if settings.supabase_url is None or settings.supabase_key is None:
+        async with resolve_database(settings) as dsn:
+            yield PostgresCalls(dsn)
+        return
+    from auditor.database.rest import SupabaseCalls
+
+    calls = SupabaseCalls(settings.supabase_url, settings.supabase_key)
+    try:
+        yield calls
     finally:
         await calls.close()
 

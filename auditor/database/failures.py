@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from auditor.errors import AuditorError, BadInput, DependencyUnreachable
-from auditor.logs import redact
+from auditor.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

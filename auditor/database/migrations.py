@@ -13,7 +13,7 @@ from psycopg import errors
 from auditor.database import failures
 from auditor.database.connect import connect
 from auditor.errors import BadInput
-from auditor.logs import redact
+from auditor.redaction import redact
 from auditor.resources import migrations_folder
 
 if TYPE_CHECKING:

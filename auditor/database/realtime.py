@@ -18,7 +18,7 @@ import structlog
 from realtime import AsyncRealtimeClient, RealtimePostgresChangesListenEvent, RealtimeSubscribeStates
 
 from auditor.database.hint import Hint, hint_of, hint_of_change
-from auditor.logs import redact
+from auditor.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from auditor.errors import AuditorError, DependencyUnreachable
-from auditor.logs import redact
+from auditor.redaction import redact
 
 _PASSING_CODES: Final = frozenset(
     {"PGRST000", "PGRST001", "PGRST002", "PGRST003", "57014", "40001", "40P01", "55P03"}

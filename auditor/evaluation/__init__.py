@@ -1,1 +1,1 @@
-"""Grading of models and prompts on recorded incidents."""
+"""Grading models and prompts on recorded incidents: what a good answer says is written beside each, and code compares."""

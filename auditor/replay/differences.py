@@ -67,7 +67,10 @@ def _row_differences(
 def observation_differences(
     replayed: Iterable[Mapping[str, Any]], stored: Iterable[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """A sentence for each observation that only one side has, or that differs."""
+    """A sentence for each observation that only one side has, or that differs.
+
+    Where a model worded a stored one, the deterministic text that is kept with it is compared.
+    """
     ours = {row["fingerprint"]: row for row in replayed}
     theirs = {row["fingerprint"]: row for row in stored}
     for fingerprint in sorted(ours.keys() | theirs.keys()):
@@ -77,8 +80,17 @@ def observation_differences(
             yield f"{row['implementation_type']}: “{row['title']}” is only {'stored' if mine is None else 'in the replay'}"
             continue
         for column in COMPARED:
-            if not same(mine[column], other[column]):
-                yield f"{mine['implementation_type']}: “{mine['title']}” has {column} {mine[column]}, stored {other[column]}"
+            there = _deterministic(other, column)
+            if not same(mine[column], there):
+                yield f"{mine['implementation_type']}: “{mine['title']}” has {column} {mine[column]}, stored {there}"
+
+
+def _deterministic(row: Mapping[str, Any], column: str) -> Any:
+    """A stored column, with its text as it was before a model worded it."""
+    explanation = row.get("explanation") or {}
+    if column == "description" and explanation.get("source") == "model":
+        return (explanation.get("template") or {}).get(column)
+    return row[column]
 
 
 def same(one: Any, other: Any) -> bool:

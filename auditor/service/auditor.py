@@ -15,7 +15,8 @@ from auditor.service.turn import Turns, TurnSummary
 from auditor.service.vitals import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+    from typing import Any
 
     from auditor.database.realtime import RealtimeHealth
     from auditor.database.store import Store
@@ -50,6 +51,8 @@ class Auditor:
         What takes the turns; by default made from the store and the settings.
     realtime
         How Realtime is doing, where it is what hints; told in the log each hour and at each change.
+    beside
+        Side tasks by name, run beside the turns until the auditor stops.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Auditor:
         on_turn: Callable[[TurnSummary], None] = lambda _: None,
         turns: Turns | None = None,
         realtime: RealtimeHealth | None = None,
+        beside: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -77,6 +81,7 @@ class Auditor:
         self._statuses: dict[str, str] = {}
         self._skewed = False
         self._realtime = realtime
+        self._beside = dict(beside or {})
         self.vitals = Vitals()
 
     def stop(self) -> None:
@@ -85,6 +90,11 @@ class Auditor:
             _log.info("stopping")
         self._stopping.set()
         self._woken.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
 
     def wake(self) -> None:
         """Look at the database now."""
@@ -106,6 +116,7 @@ class Auditor:
         tasks = {main}
         if self._hints is not None:
             tasks.add(asyncio.create_task(self._listen(), name="hints"))
+        tasks |= {asyncio.create_task(work(), name=name) for name, work in self._beside.items()}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if main not in done:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -23,6 +24,22 @@ PREFIX: Final = "cache_auditor"
 
 
 @dataclass(slots=True)
+class ExplainingVitals:
+    """Counters of explanations since the start; those of the model itself are `ModelHealth`.
+
+    Parameters
+    ----------
+    endings
+        Explanations by how they ended (`Ending`).
+    coalesced
+        Incidents that another's explanation tells of.
+    """
+
+    endings: Counter[str] = field(default_factory=Counter)
+    coalesced: int = 0
+
+
+@dataclass(slots=True)
 class Vitals:
     """Counters since the start; `last_turn_at` is in seconds since 1970, None before the first.
 
@@ -35,6 +52,8 @@ class Vitals:
     announced, unannounced
         Turns that found something to judge, by whether a hint had come since the one before: many that none announced
         mean that hints are lost and the poll alone works.
+    explaining
+        Counters of explanations.
     """
 
     turns: int = 0
@@ -45,6 +64,7 @@ class Vitals:
     announced: int = 0
     unannounced: int = 0
     last_turn_at: float | None = None
+    explaining: ExplainingVitals = field(default_factory=ExplainingVitals)
     _hinted: bool = False
 
     def note_hint(self, *, anew: bool) -> None:
@@ -90,6 +110,7 @@ class _Reader(Collector):
             vitals.unannounced,
         )
         yield _gauge("last_turn_timestamp_seconds", "When the last turn ended.", vitals.last_turn_at)
+        yield from _explaining(vitals.explaining)
         if realtime is None:
             return
         yield _gauge("realtime_live", "Whether Realtime's own canary comes back.", float(realtime.live))
@@ -108,10 +129,22 @@ class _Reader(Collector):
         yield _counter("realtime_rebuilds", "Realtime sessions given up and built anew.", realtime.rebuilds)
 
 
+def _explaining(vitals: ExplainingVitals) -> Iterator[Metric]:
+    endings = CounterMetricFamily(
+        f"{PREFIX}_explanations", "Explanations by how they ended.", labels=["ending"]
+    )
+    for ending, count in sorted(vitals.endings.items()):
+        endings.add_metric([ending], count)
+    yield endings
+    yield _counter("incidents_coalesced", "Incidents that another's explanation tells of.", vitals.coalesced)
+
+
 def serve_metrics(
-    vitals: Vitals, realtime: RealtimeHealth | None, port: int
+    vitals: Vitals, realtime: RealtimeHealth | None, port: int, *others: Collector
 ) -> tuple[int, Callable[[], None]]:
-    """Serve the metrics on a port of every interface (0 takes a free one); the port, and what stops serving.
+    """Serve the metrics, and those of other collectors, on a port of every interface (0 takes a free one).
+
+    Answers the port, and what stops serving.
 
     Raises
     ------
@@ -119,7 +152,8 @@ def serve_metrics(
         If the port is taken.
     """
     registry = CollectorRegistry()
-    registry.register(_Reader(vitals, realtime))
+    for collector in (_Reader(vitals, realtime), *others):
+        registry.register(collector)
     try:
         server, thread = start_http_server(port, registry=registry)
     except OSError as error:

@@ -19,7 +19,18 @@ from tests.replay.stored import rows, store
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = ("numpy", "scipy", "psycopg", "pydantic_settings", "structlog", "rich", "cachetools", "pyarrow")
+HEAVY = (
+    "openai",
+    "jinja2",
+    "numpy",
+    "scipy",
+    "psycopg",
+    "pydantic_settings",
+    "structlog",
+    "rich",
+    "cachetools",
+    "pyarrow",
+)
 
 
 def _auditor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,7 +56,9 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[] 0"
 
 
-@pytest.mark.parametrize("command", ["run", "demo", "replay", "score", "migrate", "baseline", "observations"])
+@pytest.mark.parametrize(
+    "command", ["run", "demo", "replay", "score", "explain", "digest", "migrate", "baseline", "observations"]
+)
 def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
     assert f"  {command} " in _auditor("--help").stdout
     done = _auditor(command, "--help")
@@ -61,6 +74,8 @@ def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
         (["demo", "--seed", "many"], "--seed"),
         (["demo", "--fault", "flsh"], "flush"),
         (["observations", "ack", "x"], "--verdict"),
+        (["digest", "--day", "31.12."], "is not a day"),
+        (["digest", "--day", "2999-01-01"], "lies ahead"),
         (["observations", "list", "--severity", "loud"], "choose info, warning or critical"),
         (["observations", "list", "--since", "yesterday"], "is not a time"),
         (["replay", "--from", "2026-02-02", "--to", "2026-02-01"], "lies before"),
@@ -82,6 +97,8 @@ def test_bad_usage_is_one_sentence_and_exit_code_two(arguments: list[str], said:
         ),
         ({"AUDITOR_POLL_SECONDS": "-3"}, "AUDITOR_POLL_SECONDS is not usable"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is not usable"),
+        ({"AUDITOR_EXPLAIN_SEVERITY": "loud"}, "AUDITOR_EXPLAIN_SEVERITY is not usable"),
+        ({"AUDITOR_PROMPTS_DIR": "/nonexistent"}, "There is no folder of prompts at /nonexistent"),
         ({"AUDITOR_CONFIG": "/nonexistent.toml"}, "AUDITOR_CONFIG names /nonexistent.toml"),
         ({"AUDITOR_DATABASE_URL": "no dsn at all"}, "AUDITOR_DATABASE_URL"),
     ],
@@ -96,7 +113,15 @@ def test_a_bad_setting_is_named_with_its_mend_and_exit_code_two(
 
 
 @pytest.mark.parametrize(
-    "command", [["run", "--once"], ["replay"], ["observations", "list"], ["baseline", "history"], ["migrate"]]
+    "command",
+    [
+        ["run", "--once"],
+        ["replay"],
+        ["observations", "list"],
+        ["baseline", "history"],
+        ["migrate"],
+        ["digest"],
+    ],
 )
 def test_a_database_that_does_not_answer_is_exit_code_three_without_the_password(command: list[str]) -> None:
     done = _auditor(*command, AUDITOR_DATABASE_URL="postgresql://me:hunter2@127.0.0.1:1/db?connect_timeout=2")

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from auditor.detection.catalogue import CATALOGUE
+from auditor.explain_settings import ExplainSettings
+from auditor.explanation.briefing.allowed import DIGEST, INCIDENT
 from auditor.settings import PREFIX, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -17,7 +19,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 def settings_table() -> str:
     """Every setting: its name, its default, its meaning."""
     lines = ["| name | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    for name, field in sorted(
+        Settings.model_fields.items(), key=lambda one: one[0] in ExplainSettings.model_fields
+    ):
         choices: Any = field.validation_alias
         names = (
             [str(choice) for choice in choices.choices if str(choice).isupper()]
@@ -36,7 +40,20 @@ def catalogue_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"operations.md": ("settings", settings_table), "method.md": ("catalogue", catalogue_table)}
+def allowed_tables() -> str:
+    """Every field that a model may be told, of an incident and of a day."""
+    lines = []
+    for what, fields in (("an incident", INCIDENT), ("a day", DIGEST)):
+        lines += ["", f"| of {what} | what it is |", "|---|---|"]
+        lines += [f"| `{path}` | {meaning} |" for path, meaning in fields.items()]
+    return "\n".join([*lines, ""])
+
+
+TABLES = {
+    "operations.md": ("settings", settings_table),
+    "method.md": ("catalogue", catalogue_table),
+    "prompts.md": ("allowed", allowed_tables),
+}
 
 
 def written(text: str, mark: str, table: str) -> str:

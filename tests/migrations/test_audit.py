@@ -195,18 +195,20 @@ def test_a_finding_written_again_is_the_same_row_and_keeps_what_the_engineer_and
     row = connection.execute("select id::text from monitoring.cache_auditor_observations").fetchone()
     assert row == (_observation()["id"],)
     connection.execute("select monitoring.acknowledge_observation(%s, 'incident', 'ada')", row)
-    told = {"source": "model", "title": "worded", "description": "by a model"}
+    of = connection.execute("select monitoring.explained_state('open', 'warning', null)").fetchone()
+    assert of is not None
+    told = {"source": "model", "title": "worded", "description": "by a model", "of": of[0]}
     attach = "select monitoring.auditor_attach_explanation('f', %s::jsonb)"
     for _ in range(2):
         assert connection.execute(attach, (json.dumps(told),)).fetchone() == (True,)
-    changed = _observation(severity="critical", status="resolved", title="again")
-    commit(connection, take(connection, horizon_minute=FIRST + 1), observations=[changed])
+    again = _observation(title="again", description="counted again")
+    commit(connection, take(connection, horizon_minute=FIRST + 1), observations=[again])
     found = connection.execute(
-        "select id::text, severity, status, title, description, acknowledged, acknowledged_by, verdict, verdict_by"
+        "select id::text, title, description, explanation #>> '{template,description}', acknowledged, acknowledged_by, verdict, verdict_by"
         " from monitoring.cache_auditor_observations"
     ).fetchall()
     assert found == [
-        (*row, "critical", "resolved", "worded", "by a model", True, "ada", "incident", "ada"),
+        (*row, "again", "by a model", "counted again", True, "ada", "incident", "ada"),
     ]
 
 

@@ -34,6 +34,11 @@ insert into monitoring.cache_auditor_observations (severity, category, title, de
         'f' || n, 'i' || n / 3, case n % 500 when 7 then 'open' else 'resolved' end, n % 300 <> 5 from generate_series(1, 30000) n;
 insert into monitoring.cache_auditor_checkpoint (implementation_type, lease_holder, lease_expires_at)
     select 'cache ' || n, 'worker ' || n % 50, now() + make_interval(secs => n) from generate_series(1, 5000) n;
+update monitoring.cache_auditor_observations set window_start = "timestamp", window_end = "timestamp" + interval '1 minute';
+insert into monitoring.cache_auditor_model_calls (incident_id, fingerprint, purpose, asked_by, status, worker, claimed_at, expires_at,
+    evidence_hash, prompt_hash, model)
+    select 'c' || n, 'g' || n, 'incident_opened', 'service', case when n % 500 = 0 then 'lost' when n % 300 = 0 then 'reserved' else 'done' end, 'w',
+        now() - make_interval(mins => 5 * n), now() + make_interval(mins => 5 * n), 'e' || n, 'p', 'm' from generate_series(1, 20000) n;
 insert into monitoring.cache_auditor_worker select 'worker ' || n, now() - make_interval(secs => n) from generate_series(1, 3000) n;
 analyze;
 """
@@ -75,6 +80,16 @@ QUERIES = {
     "cache_auditor_checkpoint_expiry": "select * from monitoring.cache_auditor_checkpoint where lease_expires_at <= now()",
     "cache_auditor_worker_pkey": "delete from monitoring.cache_auditor_worker where worker = 'worker 3'",
     "cache_auditor_worker_seen": "select count(*) from monitoring.cache_auditor_worker where seen_at >= now() - interval '60 seconds'",
+    "cache_auditor_observations_incident": "select * from monitoring.cache_auditor_observations where incident_id = 'i7'",
+    "cache_auditor_observations_ended": "select * from monitoring.cache_auditor_observations where window_end >= now() - interval '2 hours'",
+    "cache_auditor_model_calls_pkey": "select * from monitoring.cache_auditor_model_calls where id = '6f1e4c0e-0c3b-5d0a-9a57-2f0a4f1f6f10'",
+    "cache_auditor_model_calls_once": "select from monitoring.cache_auditor_model_calls where incident_id = 'c7' and purpose = 'incident_opened'"
+    " and asked_by = 'service' and status <> 'lost'",
+    "cache_auditor_model_calls_claimed": "select sum(cost) from monitoring.cache_auditor_model_calls where claimed_at >= now() - interval '1 day'",
+    "cache_auditor_model_calls_answered": "select explanation from monitoring.cache_auditor_model_calls where evidence_hash = 'e7'"
+    " and prompt_hash = 'p' and model = 'm' and status = 'done'",
+    "cache_auditor_model_calls_unsettled": "select * from monitoring.cache_auditor_model_calls where status = 'reserved' and expires_at <= now()",
+    "cache_auditor_model_calls_lost": "select count(*) from monitoring.cache_auditor_model_calls where incident_id = 'c500' and status = 'lost'",
 }
 BY_NAME_ONLY = {
     "cache_metrics_1min_pkey",
@@ -128,6 +143,11 @@ select monitoring.auditor_commit('auditor', '1000000', (select jsonb_build_array
     'scores', '{}'::jsonb, 'revision', '5')), 'observations', jsonb_build_array(%s::jsonb), 'baseline', %s::jsonb))
     from monitoring.cache_auditor_checkpoint where implementation_type = 'cache 3'));
 select monitoring.auditor_attach_explanation('f77', '{}');
+select monitoring.auditor_explanation_material('f77');
+select monitoring.auditor_claim_explanations('w', '{"severities": ["critical", "warning"], "after_seconds": 0, "backlog_seconds": 7200, "most": 2, "storm": 5,
+    "claim_seconds": 60}');
+select monitoring.auditor_reserve_call('w', '{"id": "6f1e4c0e-0c3b-5d0a-9a57-2f0a4f1f6f10"}', '{}');
+select monitoring.auditor_cached_explanation('e7', 'p', 'm');
 select monitoring.auditor_release('worker 3');
 select monitoring.auditor_maintain(7, 30, 365);
 select monitoring.calculate_hit_rate('cache 3');

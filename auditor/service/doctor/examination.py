@@ -18,6 +18,7 @@ from auditor.database.rest_failures import RestFailure
 from auditor.errors import AuditorError, BadInput, DependencyUnreachable
 from auditor.service.doctor import checks
 from auditor.service.doctor.checks import Check, failed, passed, skipped
+from auditor.service.doctor.model import check_model
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from auditor.database.calls import Calls
     from auditor.database.hint import Hint
     from auditor.database.realtime import RealtimeHealth
+    from auditor.model.options import ModelOptions
 
 CANARY_PREFIX: Final = "auditor-doctor-"
 FIRST: Final = ("reachable", "key", "exposed", "schema", "grants")
@@ -53,6 +55,8 @@ class Patient:
         Makes the source of hints; None where Realtime is switched off.
     realtime
         How that source is doing, where it is Realtime.
+    model
+        The model; None where none is configured.
     """
 
     where: str
@@ -60,6 +64,7 @@ class Patient:
     url: str | None
     hints: Callable[[], AsyncGenerator[Hint]] | None
     realtime: RealtimeHealth | None
+    model: ModelOptions | None = None
 
 
 async def examine(patient: Patient, *, settle_seconds: float, canary: bool, seconds: float) -> list[Check]:
@@ -70,9 +75,9 @@ async def examine(patient: Patient, *, settle_seconds: float, canary: bool, seco
     settle_seconds
         As in the settings.
     canary
-        Whether to put a canary through the chain; without it nothing is written or broadcast.
+        Whether to put a canary through the chain and ask the model; without it nothing is written, broadcast or paid.
     seconds
-        The longest to wait for a canary.
+        The longest to wait for a canary, and for the model.
     """
     try:
         seen = await patient.calls.call_once("auditor_examine", {"settle_seconds": settle_seconds})
@@ -93,7 +98,7 @@ async def examine(patient: Patient, *, settle_seconds: float, canary: bool, seco
     else:
         found += [skipped(name, "left out by --no-canary") for name in PROOFS]
     found += checks.of_caches(seen["caches"], now, settle_seconds)
-    found.append(skipped("model", "this version explains with its template and asks no model"))
+    found.append(await check_model(patient.model, ask=canary, seconds=seconds))
     return found
 
 

@@ -1,0 +1,109 @@
+"""Whether each moment that a sentence names is one of the brief's, in the part that it is said to have."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from auditor.explanation.grounding.subjects import JUDGED, kin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from auditor.explanation.grounding.context import Context
+    from auditor.explanation.grounding.instants import Instant
+    from auditor.explanation.grounding.reading import Reading
+
+_ENDED: Final = re.compile(
+    r"\b(?:until|till|ended|ending|ends?|resolved|over|recovered|closed|finished|stopped|back to normal|cleared up|settled|up to|through|thru)\b(?:\s+(?:at|on|by|around|about|it|was|the|just|after|shortly|before))*\s*$"
+)
+_AS_OF: Final = re.compile(
+    r"\b(?:as of|by|now|still|latest|most recent|last (?:minute|window)|until|so far|up to)\b(?:\s+(?:at|on|about|around|the|is|was))*\s*$"
+)
+_BEGAN: Final = re.compile(
+    r"\b(?:since|began|beginning|begun|started|starting|start|starts|begins|opened|onset|from|first|suddenly|sudden|triggered)\b(?:\s+(?:at|on|around|about|it|was|of|the|in|is|incident|just|shortly|after|suddenly|abruptly|minute))*[\s:(]*$"
+)
+_WORST: Final = re.compile(
+    r"\b(?:worst|lowest|highest|peak(?:ed|ing|s)?|trough|bottom(?:ed)?|most unusual|extreme|minimum|maximum|low point|high point|nadir|deepest)\b"
+)
+_PAST: Final = re.compile(
+    r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already)\b"
+)
+_ANY: Final = tuple(JUDGED)
+_RANGE: Final = re.compile(r"^\s*(?:utc\s*)?(?:-|–|to|until|till|and)\s*(?:about |around )?$")
+
+
+def wrong_moments(reading: Reading, context: Context) -> Iterator[str]:
+    """A reason for each moment that is not the brief's."""
+    facts = context.facts
+    if facts.as_of is None:
+        yield from (f"no time is known that {_written(reading, one)} could be" for one in reading.moments)
+        return
+    for index, one in enumerate(reading.moments):
+        if one.wrong:
+            yield one.wrong
+            continue
+        parts = _parts(reading, index)
+        fits = any(one.may_be(moment, facts.as_of) for part, moment in facts.moments if part in parts)
+        if not fits and not _on_the_grid(one, context):
+            yield f"{_written(reading, one)} is not a moment of the evidence"
+
+
+def _written(reading: Reading, one: Instant) -> str:
+    return reading.named[one.start : one.end].strip()[:40]
+
+
+def _parts(reading: Reading, index: int) -> set[str]:
+    low, one = reading.low, reading.moments[index]
+    before = reading.moments[index - 1].end if index else 0
+    after = reading.moments[index + 1] if index + 1 < len(reading.moments) else None
+    left = low[before : one.start]
+    ending = {"ended", "as_of"}
+    if one.minute is None and one.day is None and (one.hours or one.shift is not None):
+        return {"began", "ended", "as_of"} | ({"past"} if _PAST.search(low) else set())
+    if _PAST.search(low):
+        return {"past", "began"} if not _ENDED.search(left) else {"past", *ending}
+    if (
+        after is not None
+        and _RANGE.match(low[one.end : after.start])
+        and one.minute is not None
+        and after.minute is not None
+    ):
+        return {"began"}
+    if (
+        index
+        and _RANGE.match(left)
+        and reading.moments[index - 1].minute is not None
+        and one.minute is not None
+    ):
+        return ending
+    for pattern, parts in ((_BEGAN, {"began"}), (_AS_OF, ending), (_ENDED, ending)):
+        if pattern.search(left):
+            return parts
+    if _WORST.search(re.split(r"[;,]", left)[-1]) or _WORST.search(re.split(r"[;,]", low[one.end :])[0][:40]):
+        return _worst(reading)
+    return {"began", *_worst(reading), *ending}
+
+
+def _worst(reading: Reading) -> set[str]:
+    """The worst minutes of the subjects that the sentence speaks of, or of any where it speaks of none."""
+    named = [
+        name
+        for mention in reading.subjects
+        for name in (*kin(mention.subject), *({"miss_rate": ("hit_rate",)}.get(mention.subject, ())))
+    ]
+    return {f"worst {name}" for name in named or _ANY}
+
+
+def _on_the_grid(one: Instant, context: Context) -> bool:
+    """A time of the hour around the incident, where a number of the sentence was found at it."""
+    facts = context.facts
+    if not context.grid or facts.hour_from is None or facts.as_of is None or one.minute is None:
+        return False
+    moment = facts.hour_from
+    while moment <= facts.as_of:
+        if one.may_be(moment, facts.as_of):
+            return True
+        moment += timedelta(minutes=1)
+    return False
