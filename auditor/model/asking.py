@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from auditor.errors import BadInput
+from auditor.explanation.briefing.sizing import estimated_tokens
 from auditor.explanation.grounding import check
 from auditor.explanation.prompt import render
 from auditor.explanation.reply import MalformedReply, parse_reply, reply_schema
 from auditor.model.exchange import Request, Usage
 from auditor.model.failure import ModelFailure, Reason
-from auditor.model.prices import estimated_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

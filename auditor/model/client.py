@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
+from auditor.explanation.briefing.sizing import estimated_tokens
 from auditor.model.breaker import Breaker, BreakerState
 from auditor.model.completion import read_completion
 from auditor.model.connection import Connection
@@ -18,7 +19,7 @@ from auditor.model.exchange import Answer, Request, Rung, Usage
 from auditor.model.failure import RETRIED, SERVERS_FAULT, ModelFailure, Reason
 from auditor.model.health import ModelHealth
 from auditor.model.options import ModelOptions
-from auditor.model.prices import Prices, estimated_input, estimated_tokens
+from auditor.model.prices import Prices, estimated_input
 from auditor.model.shape import first_shape
 from auditor.model.told import server_of
 from auditor.model.tracing import tracing_for
