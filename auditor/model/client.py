@@ -133,7 +133,7 @@ class ModelClient:
                 except TimeoutError:
                     raise ModelFailure(
                         Reason.TIMEOUT,
-                        f"{self._server} took longer than {request.deadline_seconds:g} seconds: raise "
+                        f"{self._server} took longer than {request.deadline_seconds:.3g} seconds: raise "
                         "AUDITOR_MODEL_DEADLINE_SECONDS, or use a faster model.",
                     ) from None
 
@@ -192,7 +192,7 @@ class ModelClient:
 
     def _pause(self, failure: ModelFailure, attempt: int, left: float) -> float | None:
         """Seconds before the next attempt; None where there is none, or where they do not fit the time that is left."""
-        if failure.reason not in RETRIED or attempt >= self.options.attempts:
+        if failure.reason not in RETRIED or failure.may_be_billed or attempt >= self.options.attempts:
             return None
         low, high = RETRY_SPREAD
         usual = min(self.options.retry_seconds * 2.0 ** (attempt - 1), LONGEST_RETRY_SECONDS)
