@@ -54,7 +54,7 @@ CAUSES: Final = (
 STRANGERS: Final = ("checkout", "users", "orders", "profile-cache")
 _UNITS: Final = (
     (r"(?<=\d)(?: %|%| percent\b)(?! ?points)", " points"), (r"(?<=\d) (?:percentage )?points\b", " %"), (r"(?<=\d) ?ms\b", " s"), (r"(?<=\d) (?:s|seconds)\b", " ms"),
-    (r"(?<=\d) (?:min|minutes)\b", " hours"), (r"(?<=\d) hours?\b", " minutes"), (r"(?<=\d) (?:min|minutes)\b", " seconds"), (r" entries\b", " ms"),
+    (r"(?<=\d) (?:min|minutes)\b", " hours"), (r"(?<=\d) hours?\b", " minutes"), (r"(?<=\d) (?:min|minutes)\b", " seconds"), (r"(?<=\d) entries\b", " ms"),
 )  # fmt: skip
 
 
@@ -160,18 +160,19 @@ def _swapped(sentence: str) -> Iterator[Mutant]:
 
 
 def _metrics(sentence: str, data: Any) -> Iterator[Mutant]:
+    """Another metric's name, unless that one too did what the sentence says."""
     moved = {one["name"] for one in data["metrics"]}
     still = {one["name"] for one in data["unchanged"]}
+    told = " ".join(text for cause in data["causes"] for text in cause["for"])
+    numbers = re.search(r"\d", _TIMES.sub("", sentence)) is not None
     for name in METRICS:
         for found in re.finditer(rf"\b{name}\b", sentence, re.IGNORECASE):
             for other in METRICS:
-                if (
-                    other == name
-                    or (name in still and other in still)
-                    or (name in moved and other in moved and not re.search(r"\d", _TIMES.sub("", sentence)))
-                ):
-                    continue
-                yield f"metric {other}", sentence[: found.start()] + other + sentence[found.end() :]
+                alike = (name in still and other in still) or (
+                    name in moved and (other in moved or other in told) and not numbers
+                )
+                if other != name and not alike:
+                    yield f"metric {other}", sentence[: found.start()] + other + sentence[found.end() :]
 
 
 def _causes(sentence: str, data: Any) -> Iterator[Mutant]:
