@@ -106,7 +106,8 @@ class _Asking:
             reply = parse_reply(text, self.brief.purpose)
         except MalformedReply as fault:
             reply = await self._repaired([*messages, *_again(text, fault)], fault)
-        checked = check(reply, self.brief)
+        # in a thread: what a model writes decides how long the reading takes, and the loop must not wait for it
+        checked = await asyncio.to_thread(check, reply, self.brief)
         self.client.health.note_rejected(checked.rejected, fell_back=checked.source == "template")
         return checked
 
