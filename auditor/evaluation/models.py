@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from auditor.errors import BadInput
 from auditor.evaluation.candidates import same_server
-from auditor.model.asking import ask  # type: ignore[import-untyped,unused-ignore]
-from auditor.model.client import ModelClient  # type: ignore[import-untyped,unused-ignore]
-from auditor.model.options import (  # type: ignore[import-untyped,unused-ignore]
-    ModelOptions,
-    model_options,
-)
+from auditor.model.asking import ask
+from auditor.model.client import ModelClient
+from auditor.model.options import ModelOptions, model_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +24,9 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
 
 
-def options_for(settings: Settings, wanted: Named | None, key: SecretStr | None, concurrency: int) -> Any:
+def options_for(
+    settings: Settings, wanted: Named | None, key: SecretStr | None, concurrency: int
+) -> ModelOptions:
     """How a model is called: as the settings say, but for what its name says.
 
     The configured key goes to the configured server alone; `key` goes to a server that was named.
@@ -56,13 +55,12 @@ def options_for(settings: Settings, wanted: Named | None, key: SecretStr | None,
 
 @contextlib.asynccontextmanager
 async def asking(
-    options: Any, deadline_seconds: float
+    options: ModelOptions, deadline_seconds: float
 ) -> AsyncIterator[Callable[[Prompt, Brief], Awaitable[Asked]]]:
     """A function that asks this model, for as long as the context lasts."""
     async with ModelClient(options) as client:
 
         async def question(prompt: Prompt, brief: Brief) -> Asked:
-            asked: Asked = await ask(client, prompt, brief, deadline_seconds=deadline_seconds)
-            return asked
+            return await ask(client, prompt, brief, deadline_seconds=deadline_seconds)
 
         yield question
