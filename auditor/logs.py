@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any, Final, Literal
 
+import stamina.instrumentation
 import structlog
 
 _SECRET_NAME: Final = re.compile(
@@ -21,7 +22,7 @@ _LIBRARIES: Final = {
     "realtime": "CRITICAL",
 }
 """What libraries may log from which level on: a line for each request is noise, and Realtime's failures are told by its supervisor."""
-_BEARER: Final = re.compile(r"\b(?:eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|sb_secret_\w+|sk-[\w-]{8,})")
+_BEARER: Final = re.compile(r"\b(?:eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|sb_secret_[\w-]+|sk-[\w-]{8,})")
 
 
 def redact(text: str) -> str:
@@ -38,6 +39,16 @@ def _without_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[
         elif isinstance(value, str):
             event[name] = redact(value)
     return event
+
+
+def _tell_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """The first of a row of tries is told; that the row was in vain is told by whoever gives up."""
+    tell = (
+        structlog.get_logger(__name__).info
+        if details.retry_num == 1
+        else structlog.get_logger(__name__).debug
+    )
+    tell("trying_again", reason=str(details.caused_by), again_in_seconds=round(details.wait_for, 2))
 
 
 def configure_logging(level: str = "INFO", form: Literal["auto", "console", "json"] = "auto") -> None:
@@ -63,6 +74,7 @@ def configure_logging(level: str = "INFO", form: Literal["auto", "console", "jso
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    stamina.instrumentation.set_on_retry_hooks([_tell_retry])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import socket
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -23,6 +24,10 @@ from auditor.errors import BadInput
 
 PREFIX: Final = "AUDITOR_"
 _BESIDE_FIELDS: Final = frozenset({"AUDITOR_CONFIG"})
+_ADDRESS: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
+_BEYOND_ADDRESS: Final = re.compile(
+    r"/(?:rest|auth|realtime|storage|functions)/v1|//(?:www\.|app\.)?supabase\.com"
+)
 
 
 def _alias(*names: str) -> AliasChoices:
@@ -43,7 +48,6 @@ class Settings(BaseSettings):
     )
     supabase_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/]+",
         validation_alias=_alias("SUPABASE_URL", "supabase_url"),
         description="The Supabase project's address; with its key the auditor works through its API.",
     )
@@ -164,6 +168,27 @@ class Settings(BaseSettings):
         validation_alias=_alias("LOG_FORMAT", "log_format"),
         description="auto: readable on a terminal, JSON lines elsewhere.",
     )
+
+    @field_validator("supabase_url")
+    @classmethod
+    def _check_address(cls, given: str | None) -> str | None:
+        url = (given or "").strip().rstrip("/")
+        if url and (_ADDRESS.fullmatch(url) is None or _BEYOND_ADDRESS.search(url) is not None):
+            raise PydanticCustomError(
+                "no_address",
+                "give the project's address and nothing beyond it, such as https://PROJECT.supabase.co",
+            )
+        return url or None
+
+    @field_validator("supabase_key")
+    @classmethod
+    def _check_characters(cls, given: SecretStr | None) -> SecretStr | None:
+        key = "" if given is None else given.get_secret_value().strip()
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise PydanticCustomError(
+                "no_key", "it holds a line break or another character that no key has: copy the key anew"
+            )
+        return SecretStr(key) if key else None
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:

@@ -13,8 +13,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.aggregator.conftest import DENO, deno_environment, serving
+from tests.aggregator.conftest import deno_environment, serving
 from tests.database.windows import asked
+from tests.servers.discovery import DENO
 from tests.supabase.standing import running_supabase
 
 if TYPE_CHECKING:

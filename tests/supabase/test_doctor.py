@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.supabase.events import ingest
 from tests.supabase.standing import running_supabase
-from tests.supabase.test_service import environment, ingest, of_project
+from tests.supabase.test_service import environment, of_project
 
 if TYPE_CHECKING:
     from tests.supabase.standing import Supabase

@@ -12,10 +12,9 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from tests.service.test_service import _ask, _done, _fill, _written
 from tests.service.worker import eventually
+from tests.supabase.events import ingest
 from tests.supabase.standing import running_supabase
 
 if TYPE_CHECKING:
@@ -55,15 +54,6 @@ def running(log: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[b
             process.send_signal(signal.SIGTERM)
             code = process.wait(30)
     assert code == 0, log.read_text()[-2000:]
-
-
-def ingest(dsn: str, at: float, *, cache: str = "a") -> None:
-    event = {
-        "cache_key": "k", "operation_type": "hit", "implementation_type": cache, "response_time_ms": 0.25,
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
-    }  # fmt: skip
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("select monitoring.ingest_cache_metrics(%s::jsonb)", (json.dumps([event]),))
 
 
 def metric(port: int, name: str) -> float:
