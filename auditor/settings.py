@@ -9,6 +9,7 @@ import socket
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -24,7 +25,6 @@ from auditor.errors import BadInput
 
 PREFIX: Final = "AUDITOR_"
 _BESIDE_FIELDS: Final = frozenset({"AUDITOR_CONFIG"})
-_ADDRESS: Final = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 _BEYOND_ADDRESS: Final = re.compile(
     r"/(?:rest|auth|realtime|storage|functions)/v1|//(?:www\.|app\.)?supabase\.com"
 )
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_address(cls, given: str | None) -> str | None:
         url = (given or "").strip().rstrip("/")
-        if url and (_ADDRESS.fullmatch(url) is None or _BEYOND_ADDRESS.search(url) is not None):
+        if url and not _is_address(url):
             raise PydanticCustomError(
                 "no_address",
                 "give the project's address and nothing beyond it, such as https://PROJECT.supabase.co",
@@ -263,6 +263,17 @@ def read_settings(**overrides: Any) -> Settings:
                 f"The settings file has an unknown name {name}{_nearest(name, set(Settings.model_fields))}."
             ) from None
         raise BadInput(f"{shown} is not usable: {first['msg'][:1].lower()}{first['msg'][1:]}.") from None
+
+
+def _is_address(url: str) -> bool:
+    """Whether it is a project's address: http or https, a host, perhaps a port and a path, and no API's own path."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.port != 0 and parts._replace(scheme="", netloc="", path="").geturl() == ""
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+    whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+    return whole and plain and not re.search(r"\s", url) and not _BEYOND_ADDRESS.search(url)
 
 
 def _refuse_unknown_names() -> None:

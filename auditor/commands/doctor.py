@@ -67,7 +67,10 @@ async def _patient(settings: Settings) -> AsyncIterator[Patient]:
     if settings.supabase_url is None or settings.supabase_key is None:
         async with resolve_database(settings, migrate=False, check=False) as dsn:
             calls = PostgresCalls(dsn)
-            yield Patient(failures.place(dsn), calls, None, functools.partial(listen.hints, dsn), None)
+            where = failures.place(dsn)
+            if settings.database_url is None:
+                where = f"the embedded server in {settings.embedded_dir}, for no database is named"
+            yield Patient(where, calls, None, functools.partial(listen.hints, dsn), None)
         return
     from auditor.database.realtime import RealtimeHints
     from auditor.database.rest import SupabaseCalls

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -113,7 +114,7 @@ class Session:
         def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
             if state != RealtimeSubscribeStates.SUBSCRIBED:
                 channel.rejoin_timer.reset()  # the client would join again by itself, and tell nobody how that went
-                reason = f" ({error})" if error is not None else ""
+                reason = f" ({_reason(error)})" if error is not None else ""
                 failed(f"{what}: {state.value}{reason}")
 
         try:
@@ -236,3 +237,12 @@ class Session:
         with contextlib.suppress(Exception):
             if payload.extension == "postgres_changes" and payload.status == "ok":
                 self.changes_ready.set()
+
+
+def _reason(error: Exception) -> str:
+    """The server's own words, where the client's error holds them as JSON."""
+    with contextlib.suppress(ValueError):
+        told = json.loads(str(error))
+        if isinstance(told, dict):
+            return str(told.get("reason") or told.get("message") or error)
+    return str(error) or type(error).__name__
