@@ -164,6 +164,27 @@ async def test_a_pull_that_takes_too_long_is_asked_for_less(project: Supabase) -
         assert store.windows_at_most == 78
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        (500, {"code": "57014", "message": "canceling statement due to statement timeout"}),
+        (503, {"code": "PGRST001", "message": "no connection"}),
+    ],
+)
+async def test_maintenance_that_takes_too_long_keeps_no_window_waiting(
+    project: Supabase, trouble: tuple[int, dict[str, str]]
+) -> None:
+    kept = {"events_days": 7, "minutes_days": 30, "hours_days": 365}
+    project.rest.faults.answers = [trouble]
+    async with opened(project) as store:
+        assert await store.maintain(**kept) == {}
+        assert project.rest.calls == ["auditor_maintain"]
+        assert (await store.maintain(**kept))["hours_rolled_up"] == 0
+        project.rest.faults.answers = [(403, {"code": "42501", "message": "permission denied for table x"})]
+        with pytest.raises(DependencyUnreachable, match="grant all on all tables"):
+            await store.maintain(**kept)
+
+
 async def test_an_unexposed_schema_is_told_with_its_mend(database: str) -> None:
     with running_supabase(database, exposed=("public", "graphql_public")) as project:
         async with opened(project) as store:
