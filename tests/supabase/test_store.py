@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
+import auditor
 from auditor.database.postgres import PostgresStore
 from auditor.database.rest import SupabaseCalls
 from auditor.database.store import CommitOutcome
@@ -183,6 +186,17 @@ async def test_maintenance_that_takes_too_long_keeps_no_window_waiting(
         project.rest.faults.answers = [(403, {"code": "42501", "message": "permission denied for table x"})]
         with pytest.raises(DependencyUnreachable, match="grant all on all tables"):
             await store.maintain(**kept)
+
+
+def test_no_answer_is_a_list_of_rows_that_could_be_cut(database: str) -> None:
+    sources = "".join(path.read_text() for path in Path(auditor.__file__).parent.rglob("*.py"))
+    called = set(re.findall(r'call(?:_once)?\(\s*"(\w+)"', sources))
+    assert {"auditor_pull", "auditor_commit", "auditor_examine"} <= called
+    found = asked(
+        database,
+        "select proname, proretset from pg_proc where pronamespace = 'monitoring'::regnamespace",
+    )
+    assert dict.fromkeys(called, False) == {name: many for name, many in found if name in called}
 
 
 async def test_an_unexposed_schema_is_told_with_its_mend(database: str) -> None:
