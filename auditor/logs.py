@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any, Final, Literal
 
+import stamina.instrumentation
 import structlog
 
 from auditor.redaction import redact
@@ -37,6 +38,16 @@ def _without_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[
     return event
 
 
+def _tell_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """The first of a row of tries is told; that the row was in vain is told by whoever gives up."""
+    tell = (
+        structlog.get_logger(__name__).info
+        if details.retry_num == 1
+        else structlog.get_logger(__name__).debug
+    )
+    tell("trying_again", reason=str(details.caused_by), again_in_seconds=round(details.wait_for, 2))
+
+
 def configure_logging(level: str = "INFO", form: Literal["auto", "console", "json"] = "auto") -> None:
     """Send structlog's and the standard library's records to standard error in one form."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
@@ -60,6 +71,7 @@ def configure_logging(level: str = "INFO", form: Literal["auto", "console", "jso
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    stamina.instrumentation.set_on_retry_hooks([_tell_retry])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

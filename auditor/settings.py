@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import socket
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -24,6 +26,9 @@ from auditor.explain_settings import ExplainSettings
 
 PREFIX: Final = "AUDITOR_"
 _BESIDE_FIELDS: Final = frozenset({"AUDITOR_CONFIG"})
+_BEYOND_ADDRESS: Final = re.compile(
+    r"/(?:rest|auth|realtime|storage|functions)/v1|//(?:www\.|app\.)?supabase\.com"
+)
 
 
 def _alias(*names: str) -> AliasChoices:
@@ -44,7 +49,6 @@ class Settings(ExplainSettings):
     )
     supabase_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/]+",
         validation_alias=_alias("SUPABASE_URL", "supabase_url"),
         description="The Supabase project's address; with its key the auditor works through its API.",
     )
@@ -174,6 +178,27 @@ class Settings(ExplainSettings):
         description="auto: readable on a terminal, JSON lines elsewhere.",
     )
 
+    @field_validator("supabase_url")
+    @classmethod
+    def _check_address(cls, given: str | None) -> str | None:
+        url = (given or "").strip().rstrip("/")
+        if url and not _is_address(url):
+            raise PydanticCustomError(
+                "no_address",
+                "give the project's address and nothing beyond it, such as https://PROJECT.supabase.co",
+            )
+        return url or None
+
+    @field_validator("supabase_key")
+    @classmethod
+    def _check_characters(cls, given: SecretStr | None) -> SecretStr | None:
+        key = "" if given is None else given.get_secret_value().strip()
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise PydanticCustomError(
+                "no_key", "it holds a line break or another character that no key has: copy the key anew"
+            )
+        return SecretStr(key) if key else None
+
     @model_validator(mode="after")
     def _check_key(self) -> Self:
         if self.supabase_url is not None and self.supabase_key is None:
@@ -247,6 +272,17 @@ def read_settings(**overrides: Any) -> Settings:
                 f"The settings file has an unknown name {name}{_nearest(name, set(Settings.model_fields))}."
             ) from None
         raise BadInput(f"{shown} is not usable: {first['msg'][:1].lower()}{first['msg'][1:]}.") from None
+
+
+def _is_address(url: str) -> bool:
+    """Whether it is a project's address: http or https, a host, perhaps a port and a path, and no API's own path."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.port != 0 and parts._replace(scheme="", netloc="", path="").geturl() == ""
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+    whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+    return whole and plain and not re.search(r"\s", url) and not _BEYOND_ADDRESS.search(url)
 
 
 def _refuse_unknown_names() -> None:

@@ -1,4 +1,4 @@
-"""A thousand drops of Realtime's sockets: whether anything grows, and how soon hints flow again.
+"""A thousand drops of Realtime's sockets: whether anything is missed or grows, and how soon hints flow again.
 
 Against the tests' stand-in, which speaks Realtime's wire over the embedded database, through the real client.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import structlog
@@ -21,7 +22,11 @@ from pydantic import SecretStr
 from auditor.database.embedded import EmbeddedServer
 from auditor.database.migrations import apply_migrations
 from auditor.database.realtime import RealtimeHints, RealtimeOptions
+from tests.supabase.events import ingest
 from tests.supabase.standing import Supabase, running_supabase
+
+if TYPE_CHECKING:
+    from auditor.database.hint import Hint
 
 
 def main(*, quick: bool) -> dict[str, Any]:
@@ -40,7 +45,8 @@ def main(*, quick: bool) -> dict[str, Any]:
         mark = seen[name]
         print(f"{name:<12}{mark['tasks']:>8}{mark['sockets']:>9}{mark['memory_mib']:>12.1f}")
     print(
-        f"{drops} drops, {seen['rebuilds']} clients built anew; live again after {seen['median_s']:.2f} s (median), "
+        f"{drops} drops, a window written in each, {seen['missed']} of them neither announced nor looked for afterwards; "
+        f"{seen['rebuilds']} clients built anew; live again after {seen['median_s']:.2f} s (median), "
         f"{seen['worst_s']:.2f} s (worst), waits bounded to 0.05 s here and 30 s in the service"
     )
     return seen
@@ -51,11 +57,17 @@ async def _drop(project: Supabase, drops: int) -> dict[str, Any]:
     source = RealtimeHints(project.url, SecretStr(project.service_key), options)
     seen: dict[str, Any] = {"drops": drops}
     again: list[float] = []
+    heard: list[tuple[float, Hint]] = []
+    missed = 0
 
     async def listen() -> None:
         async with contextlib.aclosing(source.hints()) as hints:
-            async for _ in hints:
-                pass
+            async for hint in hints:
+                heard.append((time.monotonic(), hint))  # noqa: PERF401 - the source never ends
+
+    def is_told(minute: int, written_at: float) -> bool:
+        """Whether a hint named the minute, or told of a new connection after it was written, when the auditor looks by itself."""
+        return any(minute in hint.minutes or (hint.anew and at > written_at) for at, hint in heard)
 
     listening = asyncio.create_task(listen())
     for drop in range(drops):
@@ -64,12 +76,18 @@ async def _drop(project: Supabase, drops: int) -> dict[str, Any]:
             await asyncio.sleep(1.0)
             gc.collect()
             seen["early" if drop < drops - 1 else "late"] = _mark()
+        heard.clear()
         before, began = source.health.rebuilds, time.monotonic()
-        await asyncio.to_thread(project.do, project.realtime.drop())
+        minute = int(time.time() // 60) - 10 - drop
+        written_at = await asyncio.to_thread(_drop_and_write, project, minute)
         await _until(lambda before=before: source.health.rebuilds > before)
         await _until(lambda: source.health.live)
         again.append(time.monotonic() - began)
+        with contextlib.suppress(TimeoutError):
+            await _until(functools.partial(is_told, minute, written_at), 5.0)
+        missed += not is_told(minute, written_at)
     seen |= {
+        "missed": missed,
         "rebuilds": source.health.rebuilds,
         "median_s": statistics.median(again),
         "worst_s": max(again),
@@ -77,6 +95,13 @@ async def _drop(project: Supabase, drops: int) -> dict[str, Any]:
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     return seen
+
+
+def _drop_and_write(project: Supabase, minute: int) -> float:
+    """Drop every socket and write a window of its own; when it was there."""
+    project.do(project.realtime.drop())
+    ingest(project.dsn, 60.0 * minute)
+    return time.monotonic()
 
 
 def _mark() -> dict[str, Any]:

@@ -68,8 +68,11 @@ async def _patient(settings: Settings) -> AsyncIterator[Patient]:
     if settings.supabase_url is None or settings.supabase_key is None:
         async with resolve_database(settings, migrate=False, check=False) as dsn:
             calls = PostgresCalls(dsn)
+            where = failures.place(dsn)
+            if settings.database_url is None:
+                where = f"the embedded server in {settings.embedded_dir}, for no database is named"
             heard = functools.partial(listen.hints, dsn)
-            yield Patient(failures.place(dsn), calls, None, heard, None, model_options(settings))
+            yield Patient(where, calls, None, heard, None, model_options(settings))
         return
     from auditor.database.realtime import RealtimeHints
     from auditor.database.rest import SupabaseCalls

@@ -54,7 +54,8 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
 
     calls = SupabaseCalls(settings.supabase_url, settings.supabase_key)
     try:
-        await calls.call("auditor_examine", {})
+        # a quick question that only the newest schema answers
+        await calls.call("auditor_canary_window", {"cache": "auditor-doctor-start"})
         realtime = RealtimeHints(settings.supabase_url, settings.supabase_key, realtime_options(settings))
         yield Backend(
             SupabaseStore(calls, worker=settings.worker),

@@ -45,6 +45,10 @@ class RestFailure(Exception):  # noqa: N818 - what one request ended with, befor
     code: str
     message: str
 
+    def __str__(self) -> str:
+        """What was said, and the code or status that came with it."""
+        return f"{self.message} ({self.code or self.status or 'no answer'})"
+
     @property
     def is_passing(self) -> bool:
         """Whether the same request may succeed later."""

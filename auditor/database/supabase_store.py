@@ -23,6 +23,9 @@ WINDOWS_AT_MOST: Final = 5_000
 """Windows of one pull at first: Supabase ends a statement after 8 s."""
 WINDOWS_AT_LEAST: Final = 60
 _TOO_LONG: Final = "57014"
+_MAINTAINED_BY: Final = (
+    "enable pg_cron and run the migrations again: then the database does it by itself, without a time limit"
+)
 
 
 class SupabaseStore:
@@ -62,11 +65,18 @@ class SupabaseStore:
         await self._calls.call("auditor_release", {"worker": self._worker})
 
     async def maintain(self, *, events_days: int, minutes_days: int, hours_days: int) -> dict[str, Any]:
-        """Roll up finished hours and purge what has expired; {} where another worker is doing so."""
-        answer: dict[str, Any] | None = await self._calls.call(
-            "auditor_maintain",
-            {"events_days": events_days, "minutes_days": minutes_days, "hours_days": hours_days},
-        )
+        """Roll up finished hours and purge what has expired; {} where another worker is doing so, or where it has to wait.
+
+        What a statement's timeout ends, or a passing trouble, is left to the next time and to pg_cron: windows are not kept waiting for it.
+        """
+        kept = {"events_days": events_days, "minutes_days": minutes_days, "hours_days": hours_days}
+        try:
+            answer: dict[str, Any] | None = await self._calls.call_once("auditor_maintain", kept)
+        except RestFailure as failure:
+            if not failure.is_passing:
+                raise rest_failures.explain(failure, self._calls.url, "auditor_maintain") from None
+            _log.warning("maintenance_put_off", reason=str(failure), mend=_MAINTAINED_BY)
+            return {}
         return answer or {}
 
     async def close(self) -> None:

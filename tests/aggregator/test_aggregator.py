@@ -13,8 +13,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.aggregator.conftest import DENO, deno_environment, serving
+from tests.aggregator.conftest import FUNCTION, deno_environment, serving
 from tests.database.windows import asked
+from tests.servers.discovery import DENO, SUPABASE_JS
 from tests.supabase.standing import running_supabase
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def test_it_is_well_typed(workshop: Path) -> None:
         cwd=workshop, env=deno_environment(workshop), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stderr
+
+
+def test_it_runs_in_the_tests_with_the_supabase_js_that_is_deployed() -> None:
+    deployed = json.loads((FUNCTION / "deno.json").read_text())["imports"]["@supabase/supabase-js"]
+    installed = json.loads((SUPABASE_JS / "package.json").read_text())["version"]
+    assert deployed == f"npm:@supabase/supabase-js@{installed}"
 
 
 def test_the_same_batch_sent_three_times_counts_once(aggregator: Aggregator) -> None:
@@ -129,9 +136,12 @@ def test_only_the_projects_secret_keys_are_let_in(
         assert answer.status_code == 401
         assert key not in answer.text
     assert httpx.post(aggregator.url, json=body).status_code == 401
-    secrets = json.dumps({"default": project.secret_key})
-    with serving(workshop, project, tmp_path / "newer", SUPABASE_SECRET_KEYS=secrets) as newer:
-        assert httpx.post(newer.url, json=body, headers={"apikey": project.secret_key}).status_code == 200
+    secrets = {"SUPABASE_SECRET_KEYS": json.dumps({"default": project.secret_key, "other": "sb_secret_old"})}
+    switched_off = {"SUPABASE_SERVICE_ROLE_KEY": project.service_key[:-4] + "AAAA"}
+    with serving(workshop, project, tmp_path / "newer", **secrets, **switched_off) as newer:
+        for headers in ({"apikey": project.secret_key}, {"authorization": f"Bearer {project.secret_key}"}):
+            assert httpx.post(newer.url, json=body, headers=headers).status_code == 200
+        assert newer.post(body, key=project.keys.publishable_key).status_code == 401
     with serving(workshop, project, tmp_path / "keyless", SUPABASE_SERVICE_ROLE_KEY="") as keyless:
         assert keyless.post(body, key="undefined").status_code == 401
 

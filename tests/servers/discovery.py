@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
+import sysconfig
 from pathlib import Path
 
 MAJORS = (15, 16, 17, 18)
 HERE = Path(__file__).resolve().parent
+DENO = Path(sysconfig.get_path("scripts")) / "deno"
 SUPABASE_JS = HERE / "node_modules" / "@supabase" / "supabase-js"
 
 

@@ -12,16 +12,37 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers.discovery import MAJORS, SUPABASE_JS, discover, supabase_cli
+from tests.servers.discovery import DENO, MAJORS, SUPABASE_JS, discover, supabase_cli
 
 HERE = Path(__file__).resolve().parent
 
 
 def install() -> str | None:
     """Fetch what is missing; the sentence to complain with, or None."""
-    lacking = missing()
-    if not lacking:
-        return None
+    lacking = _missing_packages()
+    complaint = _fetch(lacking) if lacking else None
+    if complaint is None and not DENO.exists():
+        return "The tests lack Deno: pip install deno, where its wheel fits this platform (the extra test names it)."
+    return complaint
+
+
+def missing() -> list[str]:
+    """What some tests need and this machine lacks, by name."""
+    return _missing_packages() + ([] if DENO.exists() else ["Deno"])
+
+
+def _missing_packages() -> list[str]:
+    found = discover()
+    lacking = [f"PostgreSQL {major}" for major in MAJORS if major not in found]
+    if supabase_cli() is None:
+        lacking.append("the Supabase CLI")
+    if not SUPABASE_JS.is_dir():
+        lacking.append("supabase-js")
+    return lacking
+
+
+def _fetch(lacking: list[str]) -> str | None:
+    """Fetch what npm has; the complaint where something is lacking still."""
     named = " and ".join(lacking)
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
@@ -39,19 +60,8 @@ def install() -> str | None:
     for package in (HERE / "node_modules").glob("postgresql-*"):
         # the libraries' links, which a package cannot hold
         subprocess.run([node, "scripts/hydrate-symlinks.js"], cwd=package, check=True, capture_output=True)
-    lacking = missing()
+    lacking = _missing_packages()
     return f"{' and '.join(lacking)} is not to be had for this platform." if lacking else None
-
-
-def missing() -> list[str]:
-    """What some tests need and this machine lacks, by name."""
-    found = discover()
-    lacking = [f"PostgreSQL {major}" for major in MAJORS if major not in found]
-    if supabase_cli() is None:
-        lacking.append("the Supabase CLI")
-    if not SUPABASE_JS.is_dir():
-        lacking.append("supabase-js")
-    return lacking
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Realtime's wire (vsn 1.0.0) over a real database, with faults that can be scripted while it runs."""
+"""Realtime's wire (vsn 1.0.0 and 2.0.0) over a real database, with faults that can be scripted while it runs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from tests.supabase.frames import VERSIONS, decoded, encoded
 from tests.supabase.keys import Keys, Refused
 
 if TYPE_CHECKING:
@@ -38,9 +39,13 @@ class RealtimeFaults:
     join_delay: float = 0.0
     join_error: str | None = None
     """The reason with which joins are refused, such as "ChannelRateLimitReached: Too many channels"."""
+    private_only: bool = False
+    """Joins of channels that are not private are refused."""
     changes_delay: float = 0.0
     """Seconds from a join to the moment at which its postgres_changes are live."""
     changes_error: str | None = None
+    idle_seconds: float | None = None
+    """Sockets from which nothing came for so long are closed, as the real server does after 60."""
     twice: bool = False
     """Every frame is delivered twice."""
 
@@ -57,6 +62,7 @@ class _Joined:
 class _Socket:
     websocket: WebSocket
     role: str
+    version: str
     joined: dict[str, _Joined] = field(default_factory=dict)
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -87,13 +93,18 @@ class Realtime:
             return
         await websocket.accept()
         self.opened += 1
-        socket = _Socket(websocket, role)
+        socket = _Socket(websocket, role, websocket.query_params.get("vsn", VERSIONS[0]))
         self.sockets.add(socket)
         try:
             while True:
-                frame = json.loads(await websocket.receive_text())
+                message = await asyncio.wait_for(websocket.receive(), self.faults.idle_seconds)
+                if message["type"] == "websocket.disconnect":
+                    break
+                frame = decoded(socket.version, message.get("text") or message["bytes"])
                 if not self.faults.silent:
                     await self._hear(socket, frame)
+        except TimeoutError:
+            await websocket.close(1000)
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
@@ -129,6 +140,8 @@ class Realtime:
         reason = self.faults.join_error
         if config.get("private") and socket.role == "anon":
             reason = "Unauthorized: You do not have permissions to read from this Channel topic"
+        if self.faults.private_only and not config.get("private"):
+            reason = "PrivateOnly: This project only allows private channels"
         if reason:
             await self._reply(socket, topic, ref, {"status": "error", "response": {"reason": reason}})
             return
@@ -247,10 +260,10 @@ class Realtime:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await socket.websocket.close(code)
 
-    async def expel(self, message: str = "Token has expired") -> None:
-        """Tell every channel of an error and close it, as at a token's expiry, the sockets staying open."""
+    async def expel(self, message: str = "Token has expired", *, only: str = "") -> None:
+        """Tell channels of an error and close them, as at a token's expiry, the sockets staying open."""
         for socket in list(self.sockets):
-            for topic in list(socket.joined):
+            for topic in [topic for topic in socket.joined if only in topic]:
                 payload = {
                     "extension": "system",
                     "status": "error",
@@ -280,4 +293,6 @@ class Realtime:
         async with socket.sending:
             for _ in range(2 if self.faults.twice else 1):
                 with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-                    await socket.websocket.send_text(json.dumps(frame))
+                    message = encoded(socket.version, frame)
+                    kind = "text" if isinstance(message, str) else "bytes"
+                    await socket.websocket.send({"type": "websocket.send", kind: message})

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.supabase.events import ingest
 from tests.supabase.standing import running_supabase
-from tests.supabase.test_service import environment, ingest, of_project
+from tests.supabase.test_service import environment, of_project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.supabase.standing import Supabase
 
 LINKS = [
@@ -42,6 +45,12 @@ def doctor(variables: dict[str, str], *options: str) -> tuple[int, dict[str, dic
     )
 
 
+def run(variables: dict[str, str], *arguments: str) -> str:
+    """Run a command of the auditor that has to end well; what it printed."""
+    command = [sys.executable, "-m", "auditor", *arguments]
+    return subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout
+
+
 def broken(found: dict[str, dict[str, Any]]) -> list[str]:
     return [name for name, check in found.items() if check["status"] == "fail"]
 
@@ -65,8 +74,7 @@ def healthy(project: Supabase) -> Supabase:
             "insert into monitoring.cache_baseline_metrics (implementation_type, baseline_period_start, baseline_period_end)"
             " values ('a', now(), now())"
         )
-    audit = [sys.executable, "-m", "auditor", "run", "--once"]
-    subprocess.run(audit, env=of_project(project), check=True, capture_output=True)
+    run(of_project(project), "run", "--once")
     return project
 
 
@@ -109,13 +117,13 @@ def test_postgresql_is_examined_too(healthy: Supabase) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["sb_secret_of_another_project", "forged", "expired", "anon"])
-def test_a_wrong_key_is_found(healthy: Supabase, wrong: str) -> None:
+def test_a_wrong_key_is_found(project: Supabase, wrong: str) -> None:
     key = {
-        "forged": healthy.service_key[:-5] + "AAAAA",
-        "expired": healthy.keys.signed({"role": "service_role", "exp": 1}),
-        "anon": healthy.anon_key,
+        "forged": project.service_key[:-5] + "AAAAA",
+        "expired": project.keys.signed({"role": "service_role", "exp": 1}),
+        "anon": project.anon_key,
     }.get(wrong, wrong)
-    code, found, said = doctor(of_project(healthy) | {"SUPABASE_SERVICE_ROLE_KEY": key})
+    code, found, said = doctor(of_project(project) | {"SUPABASE_SERVICE_ROLE_KEY": key})
     assert code == 1
     assert broken(found) == ["grants" if wrong == "anon" else "key"]
     assert key not in said
@@ -131,12 +139,21 @@ def test_an_unexposed_schema_is_found(database: str) -> None:
         assert "exposed" not in broken(doctor(of_project(project))[1])
 
 
-def test_a_missing_grant_is_found_and_its_mend_works(healthy: Supabase) -> None:
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        ("insert on monitoring.cache_auditor_ledger", "insert on cache_auditor_ledger"),
+        ("execute on function monitoring.auditor_commit", "execute on auditor_commit"),
+        ("execute on function monitoring.auditor_examine", "function auditor_examine"),
+        ("usage on schema monitoring", "schema monitoring"),
+    ],
+)
+def test_a_missing_grant_is_found_and_its_mend_works(healthy: Supabase, taken: str, said: str) -> None:
     with psycopg.connect(healthy.dsn, autocommit=True) as connection:
-        connection.execute("revoke insert on monitoring.cache_auditor_ledger from service_role")
+        connection.execute(f"revoke {taken} from service_role".encode())
     code, found, _ = doctor(of_project(healthy))
     assert (code, broken(found)) == (1, ["grants"])
-    assert "insert on cache_auditor_ledger" in found["grants"]["said"]
+    assert said in found["grants"]["said"]
     mend_by_sql(healthy.dsn, found["grants"]["mend"])
     assert doctor(of_project(healthy))[0] == 0
 
@@ -166,7 +183,9 @@ def test_a_dead_realtime_is_found_and_the_rest_is_looked_at(healthy: Supabase) -
     assert broken(found) == ["realtime"]
     assert found["ingest"]["status"] == "pass"
     assert "HTTP 503" in found["realtime"]["said"]
+    assert "see that Realtime is enabled" in found["realtime"]["mend"]
     healthy.realtime.faults.refuse = False
+    assert doctor(of_project(healthy))[0] == 0
     healthy.realtime.faults.silent = True
     assert broken(doctor(of_project(healthy))[1]) == ["realtime"]
     assert traces(healthy.dsn) == 0
@@ -182,14 +201,45 @@ def test_a_broadcast_on_another_channel_is_found(healthy: Supabase) -> None:
     assert doctor(variables | {"AUDITOR_REALTIME_CHANNEL": "elsewhere"})[0] == 0
 
 
-def test_a_stale_collector_a_missing_baseline_and_a_lag_are_found(project: Supabase) -> None:
-    for minute in range(30, 40):
+def test_a_project_of_private_channels_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    healthy.realtime.faults.private_only = True
+    _, found, _ = doctor(of_project(healthy))
+    assert broken(found) == ["realtime"]
+    assert "(the broadcasts: CHANNEL_ERROR (PrivateOnly: This project" in found["realtime"]["said"]
+    mend = found["realtime"]["mend"]
+    with psycopg.connect(healthy.dsn) as connection:
+        name = connection.info.dbname
+    mend_by_sql(healthy.dsn, mend.replace("database postgres", f"database {name}"))
+    setting = dict([re.findall(r"set (\w+)=(\w+)", mend)[0]])
+    assert doctor(of_project(healthy) | setting)[0] == 0
+
+
+def test_a_stale_collector_a_missing_baseline_and_a_lag_are_found_and_their_mends_work(
+    project: Supabase, tmp_path: Path
+) -> None:
+    for minute in range(30, 130):
         ingest(project.dsn, time.time() - 60 * minute)
-    _, found, _ = doctor(of_project(project))
+    variables = of_project(project)
+    _, found, _ = doctor(variables)
     assert broken(found) == ["collector", "baseline", "lag", "coverage"]
     assert "get_collector().get_stats()" in found["collector"]["mend"]
     assert "auditor baseline learn a," in found["baseline"]["mend"]
     assert "never audited" in found["lag"]["said"]
+
+    reporting = variables | {"CACHE_METRICS_SINK": "rest", "CACHE_METRICS_SPOOL_DIR": str(tmp_path)}
+    program = "from auditor.collector import record_cache_hit; record_cache_hit('k', 'a', 0.5)"
+    subprocess.run([sys.executable, "-c", program], env=reporting, check=True)
+    run(variables, "run", "--once")
+    assert doctor(variables)[0] == 0
+
+    with psycopg.connect(project.dsn, autocommit=True) as connection:
+        connection.execute("delete from monitoring.cache_baseline_metrics")
+    _, found, _ = doctor(variables)
+    assert broken(found) == ["baseline"]
+    history = variables | {"SUPABASE_DB_URL": project.dsn}
+    learned = run(history, *re.findall(r"auditor (baseline learn a)", found["baseline"]["mend"])[0].split())
+    run(history, *re.findall(r"auditor (baseline activate \w+)", learned)[0].split())
+    assert doctor(variables)[0] == 0
 
 
 def test_a_project_without_the_schema_and_one_that_is_away_are_found(empty_database: str) -> None:
@@ -205,9 +255,26 @@ def test_a_project_without_the_schema_and_one_that_is_away_are_found(empty_datab
 
 
 def test_a_setting_that_cannot_be_used_is_a_line_of_its_own() -> None:
-    code, found, _ = doctor(environment(SUPABASE_URL="https://project.supabase.co"))
+    secret = "sb_secret_hush-hush"
+    code, found, whole = doctor(
+        environment(
+            SUPABASE_URL="https://project.supabase.co", SUPABASE_SERVICE_ROLE_KEY=f"{secret}\n{secret}"
+        )
+    )
     assert (code, broken(found)) == (1, ["settings"])
-    assert "SUPABASE_SERVICE_ROLE_KEY" in found["settings"]["said"] + found["settings"]["mend"]
+    assert found["settings"]["said"] == "SUPABASE_SERVICE_ROLE_KEY is not usable"
+    assert "copy the key anew" in found["settings"]["mend"]
+    assert "hush" not in whole
+
+
+def test_the_embedded_server_is_examined_where_no_database_is_named(tmp_path: Path) -> None:
+    variables = environment(AUDITOR_EMBEDDED_DIR=str(tmp_path / "postgres"))
+    _, found, _ = doctor(variables)
+    assert broken(found) == ["schema"]
+    assert "the embedded server in" in found["reachable"]["said"]
+    assert found["exposed"]["status"] == "skip"
+    run(variables, *found["schema"]["mend"].removeprefix("run auditor ").rstrip(".").split())
+    assert broken(doctor(variables)[1]) == ["collector"]
 
 
 def test_the_text_is_one_line_for_each_link_and_one_for_each_mend(healthy: Supabase) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -12,10 +13,10 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from tests.service.test_service import _ask, _done, _fill, _written
 from tests.service.worker import eventually
+from tests.supabase.events import ingest
+from tests.supabase.faults import FAULTS, REASONS, end, stopped
 from tests.supabase.standing import running_supabase
 
 if TYPE_CHECKING:
@@ -57,15 +58,6 @@ def running(log: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[b
     assert code == 0, log.read_text()[-2000:]
 
 
-def ingest(dsn: str, at: float, *, cache: str = "a") -> None:
-    event = {
-        "cache_key": "k", "operation_type": "hit", "implementation_type": cache, "response_time_ms": 0.25,
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
-    }  # fmt: skip
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("select monitoring.ingest_cache_metrics(%s::jsonb)", (json.dumps([event]),))
-
-
 def metric(port: int, name: str) -> float:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         lines = answer.read().decode().splitlines()
@@ -77,21 +69,51 @@ def logged(log: Path, event: str) -> list[dict[str, object]]:
     return [record for record in records if record["event"] == event]
 
 
+def port_of(log: Path) -> int:
+    """The port at which a running service tells its metrics."""
+    eventually(lambda: bool(logged(log, "metrics_served")))
+    return int(str(logged(log, "metrics_served")[0]["port"]))
+
+
+def late_windows(dsn: str) -> int:
+    """How many windows were judged beside their first verdict."""
+    return int(
+        _ask(dsn, "select count(*) from monitoring.cache_auditor_ledger where late_verdict is not null")[0][0]
+    )
+
+
 def test_the_ledger_and_the_observations_are_those_of_postgresql(
     database: str, empty_database: str, tmp_path: Path
 ) -> None:
+    """Both backlogs, then windows that come late, which only hints announce before the clock would."""
     from auditor.database.migrations import apply_migrations
 
     apply_migrations(empty_database)
     first = int(time.time() // 60) - MINUTES - 2
     last = first + MINUTES - 1
+
+    def audited(dsn: str) -> None:
+        for at, minute in enumerate((401, 402, 403)):
+            for cache in ("a", "b"):
+                ingest(dsn, 60.0 * (first + minute), cache=cache)
+            eventually(lambda at=at: late_windows(dsn) == 2 * at + 2)
+
     for dsn in (database, empty_database):
         _fill(dsn, first=first)
     direct = environment(AUDITOR_DATABASE_URL=empty_database)
     with running(tmp_path / "direct", direct):
         eventually(lambda: _done(empty_database, last), seconds=60)
-    with running_supabase(database) as project, running(tmp_path / "rest", of_project(project)):
-        eventually(lambda: _done(database, last), seconds=60)
+        audited(empty_database)
+    with running_supabase(database) as project:
+        told = of_project(project, AUDITOR_POLL_SECONDS="600", AUDITOR_METRICS_PORT="0", LOG_LEVEL="DEBUG")
+        with running(tmp_path / "rest", told):
+            port = port_of(tmp_path / "rest")
+            eventually(lambda: _done(database, last), seconds=60)
+            eventually(lambda: metric(port, "realtime_live") == metric(port, "realtime_changes_live") == 1)
+            announced, hints = metric(port, "turns_announced_total"), metric(port, "realtime_hints_total")
+            audited(database)
+            assert metric(port, "turns_announced_total") > announced
+            assert metric(port, "realtime_hints_total") >= hints + 6
     ledger, observations = _written(database, last)
     assert len(ledger) == 2 * MINUTES
     assert len(observations) > 1
@@ -103,16 +125,52 @@ def test_the_ledger_and_the_observations_are_those_of_postgresql(
     assert project.service_key not in (tmp_path / "rest").read_text()
 
 
+def test_through_every_fault_of_realtime_the_poll_goes_on_and_hints_come_back(
+    project: Supabase, tmp_path: Path
+) -> None:
+    ingest(project.dsn, time.time() - 6000)
+    log = tmp_path / "log"
+    given = {"AUDITOR_POLL_SECONDS": "0.3", "AUDITOR_METRICS_PORT": "0", "AUDITOR_CANARY_SECONDS": "0.3"}
+    # when nothing listens the database is away too, which is the test of the outage below; of the refusals one will do
+    faults = [fault for fault in FAULTS[: -len(REASONS) + 1] if fault is not stopped]
+    minutes = itertools.count(int(time.time() // 60) - 10, -1)
+
+    def audits_what_comes_now() -> None:
+        before = late_windows(project.dsn)
+        ingest(project.dsn, 60.0 * next(minutes))
+        eventually(lambda: late_windows(project.dsn) == before + 1, seconds=10)
+
+    with running(log, of_project(project) | given):
+        port = port_of(log)
+
+        def grows(name: str, before: float) -> None:
+            eventually(lambda: metric(port, name) > before, seconds=60)
+
+        eventually(lambda: metric(port, "windows_audited_total") >= 90)
+        for fault in faults:
+            grows("realtime_live", 0)
+            time.sleep(1.5)  # a session that has lived for a while is missed for a second only
+            rebuilds = metric(port, "realtime_rebuilds_total")
+            fault(project)
+            audits_what_comes_now()
+            grows("realtime_rebuilds_total", rebuilds)
+            end(project, fault)
+            grows("realtime_live", 0)
+            hints = metric(port, "realtime_hints_total")
+            audits_what_comes_now()
+            grows("realtime_hints_total", hints)
+    assert len(logged(log, "realtime_lost")) >= len(faults)
+
+
 def test_a_hint_over_realtime_wakes_it_at_once_and_is_counted(project: Supabase, tmp_path: Path) -> None:
     ingest(project.dsn, time.time() - 600)
     log = tmp_path / "log"
     with running(log, of_project(project, AUDITOR_POLL_SECONDS="600", AUDITOR_METRICS_PORT="0")):
-        eventually(lambda: bool(logged(log, "metrics_served")) and len(logged(log, "realtime_live")) >= 2)
-        port = int(str(logged(log, "metrics_served")[0]["port"]))
+        port = port_of(log)
+        eventually(lambda: bool(logged(log, "realtime_live") and logged(log, "realtime_changes_live")))
         eventually(lambda: metric(port, "windows_audited_total") >= 5)
-        late = "select count(*) from monitoring.cache_auditor_ledger where late_verdict is not null"
         ingest(project.dsn, time.time() - 300)
-        eventually(lambda: _ask(project.dsn, late) == [(1,)], seconds=10)
+        eventually(lambda: late_windows(project.dsn) == 1, seconds=10)
         eventually(lambda: metric(port, "turns_announced_total") >= 1)
         assert metric(port, "realtime_live") == 1
         assert metric(port, "realtime_changes_live") == 1
@@ -124,8 +182,7 @@ def test_the_poll_works_alone_when_realtime_never_does(project: Supabase, tmp_pa
     ingest(project.dsn, time.time() - 600)
     log = tmp_path / "log"
     with running(log, of_project(project, AUDITOR_POLL_SECONDS="0.3", AUDITOR_METRICS_PORT="0")):
-        eventually(lambda: bool(logged(log, "metrics_served")))
-        port = int(str(logged(log, "metrics_served")[0]["port"]))
+        port = port_of(log)
         eventually(lambda: metric(port, "windows_audited_total") >= 5)
         ingest(project.dsn, time.time() - 300)
         eventually(lambda: metric(port, "late_windows_audited_total") >= 1, seconds=10)
@@ -147,8 +204,7 @@ def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Pat
         ingest(project.dsn, time.time() - 300)
         time.sleep(2)
         project.start()
-        late = "select count(*) from monitoring.cache_auditor_ledger where late_verdict is not null"
-        eventually(lambda: _ask(project.dsn, late) == [(1,)], seconds=60)
+        eventually(lambda: late_windows(project.dsn) == 1, seconds=60)
 
 
 def test_a_wrong_key_ends_the_start_with_its_mend(project: Supabase) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
+import auditor
 from auditor.database.postgres import PostgresStore
 from auditor.database.rest import SupabaseCalls
 from auditor.database.store import CommitOutcome
@@ -162,6 +165,38 @@ async def test_a_pull_that_takes_too_long_is_asked_for_less(project: Supabase) -
         assert pulled.caches[0].block is not None
         assert len(pulled.caches[0].block) == 78
         assert store.windows_at_most == 78
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        (500, {"code": "57014", "message": "canceling statement due to statement timeout"}),
+        (503, {"code": "PGRST001", "message": "no connection"}),
+    ],
+)
+async def test_maintenance_that_takes_too_long_keeps_no_window_waiting(
+    project: Supabase, trouble: tuple[int, dict[str, str]]
+) -> None:
+    kept = {"events_days": 7, "minutes_days": 30, "hours_days": 365}
+    project.rest.faults.answers = [trouble]
+    async with opened(project) as store:
+        assert await store.maintain(**kept) == {}
+        assert project.rest.calls == ["auditor_maintain"]
+        assert (await store.maintain(**kept))["hours_rolled_up"] == 0
+        project.rest.faults.answers = [(403, {"code": "42501", "message": "permission denied for table x"})]
+        with pytest.raises(DependencyUnreachable, match="grant all on all tables"):
+            await store.maintain(**kept)
+
+
+def test_no_answer_is_a_list_of_rows_that_could_be_cut(database: str) -> None:
+    sources = "".join(path.read_text() for path in Path(auditor.__file__).parent.rglob("*.py"))
+    called = set(re.findall(r'call(?:_once)?\(\s*"(\w+)"', sources))
+    assert {"auditor_pull", "auditor_commit", "auditor_examine"} <= called
+    found = asked(
+        database,
+        "select proname, proretset from pg_proc where pronamespace = 'monitoring'::regnamespace",
+    )
+    assert dict.fromkeys(called, False) == {name: many for name, many in found if name in called}
 
 
 async def test_an_unexposed_schema_is_told_with_its_mend(database: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,7 +59,7 @@ def schema_version(found: str, expected: str) -> Check:
     return failed(
         "schema",
         f"version {found}, and this auditor brings {expected}",
-        "run auditor migrate, or supabase db push"
+        "run auditor migrate (with SUPABASE_DB_URL on a Supabase project), or supabase db push"
         if older
         else "run a newer auditor, for the schema is newer than this one",
     )
@@ -157,7 +158,8 @@ def _baselines(live: Sequence[Mapping[str, Any]]) -> Check:
         return failed(
             "baseline",
             f"none yet of {_some(without)}",
-            f"let auditor run learn it, or learn it from history now: auditor baseline learn {without[0]}, then auditor baseline activate with the id that it prints",
+            "let auditor run learn it, or learn it from history now (with SUPABASE_DB_URL on a Supabase project): auditor baseline "
+            f"learn {shlex.quote(without[0])}, then auditor baseline activate with the id that it prints",
         )
     return passed("baseline", f"every one of {_caches(len(live))} has one")
 
@@ -178,10 +180,9 @@ def _lag(live: Sequence[Mapping[str, Any]], now: datetime, settle_seconds: float
             f"the audit is behind on {_some(told)}",
             "see that auditor run runs with these settings, and that its log tells no database_lost",
         )
-    return passed(
-        "lag",
-        f"audited up to {_minutes(max(timedelta(0), *lags.values()))} before the last settled minute",
-    )
+    longest = max(lags.values())
+    short_of = "" if longest < timedelta(minutes=1) else f"{_minutes(longest)} before "
+    return passed("lag", f"audited up to {short_of}the last settled minute")
 
 
 def _coverage(live: Sequence[Mapping[str, Any]]) -> Check:

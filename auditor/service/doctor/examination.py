@@ -88,7 +88,7 @@ async def examine(patient: Patient, *, settle_seconds: float, canary: bool, seco
     found = [
         passed("reachable", patient.where),
         passed("key", f"accepted as {seen['role']}"),
-        passed("exposed", "monitoring is there") if patient.url else skipped("exposed", "not over PostgREST"),
+        _exposed(patient),
         checks.schema_version(str(seen["schema_version"]), expected),
         checks.grants(seen["denied"], seen["open_to"], seen["role"]),
         checks.publication(seen["published"], publishes_all=seen["publishes_all"]),
@@ -102,6 +102,12 @@ async def examine(patient: Patient, *, settle_seconds: float, canary: bool, seco
     return found
 
 
+def _exposed(patient: Patient) -> Check:
+    if patient.url is None:
+        return skipped("exposed", "not reached over PostgREST")
+    return passed("exposed", "PostgREST serves the schema monitoring")
+
+
 def _cut_off(patient: Patient, error: RestFailure | AuditorError) -> list[Check]:
     """The lines where not even the examination's question was answered."""
     code, explained = "", error
@@ -112,7 +118,9 @@ def _cut_off(patient: Patient, error: RestFailure | AuditorError) -> list[Check]
         code = error.__cause__.sqlstate or ("28P01" if "password" in str(error.__cause__) else "")
     stage = "key" if isinstance(error, BadInput) else _STAGE_BY_CODE.get(code, "reachable")
     said, _, mend = str(explained).partition(": ")
-    lines = [passed(name, "as far as can be seen") for name in FIRST[: FIRST.index(stage)]]
+    held = {"reachable": passed("reachable", patient.where), "exposed": _exposed(patient)}
+    before = FIRST[: FIRST.index(stage)]
+    lines = [held.get(name, passed(name, "accepted, as far as can be seen")) for name in before]
     lines.append(failed(stage, said, mend or "see the message"))
     rest = (*FIRST[FIRST.index(stage) + 1 :], AFTER[0], *PROOFS, *AFTER[1:], "model")
     return lines + [skipped(name, f"{stage} has to be mended first") for name in rest]
@@ -222,6 +230,8 @@ async def _hint(
     live: Check, ingested: Check, minute: int, heard: asyncio.Queue[Hint], seconds: float
 ) -> Check:
     for link in (live, ingested):
+        if link.status is checks.Status.SKIP:
+            return skipped("hint", link.said)
         if link.status is not checks.Status.PASS:
             return skipped("hint", f"{link.name} has to be mended first")
     try:

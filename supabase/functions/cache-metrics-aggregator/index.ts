@@ -38,21 +38,24 @@ function keys(): string[] {
 
 const digest = async (text: string) => new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 
-async function authenticate(request: Request): Promise<void> {
+/** The project's key that the request came with; the same is used on to the database, for another may have been switched off. */
+async function authenticate(request: Request): Promise<string> {
   const bearer = (request.headers.get("authorization") ?? "").replace(/^Bearer\s+/i, "");
   const given = [bearer, request.headers.get("apikey") ?? ""].filter((key) => key.length > 0);
-  const known = await Promise.all(keys().map(digest));
-  let matches = false;
+  const known = keys();
+  const own = await Promise.all(known.map(digest));
+  let found = "";
   for (const hash of await Promise.all(given.map(digest))) {
-    for (const own of known) {
+    own.forEach((ownHash, k) => {
       let difference = 0; // every byte is looked at, so that time tells nothing
-      hash.forEach((byte, i) => difference |= byte ^ own[i]);
-      matches = matches || difference === 0;
-    }
+      hash.forEach((byte, i) => difference |= byte ^ ownHash[i]);
+      if (difference === 0) found = known[k];
+    });
   }
-  if (!matches) {
+  if (!found) {
     throw new Refusal(401, "The service_role or an sb_secret_ key of this project is needed, as apikey or bearer token.");
   }
+  return found;
 }
 
 async function bounded(request: Request): Promise<string> {
@@ -102,8 +105,8 @@ async function named(metrics: Event[], key: string | null): Promise<Event[]> {
   }));
 }
 
-async function ingest(metrics: Event[]): Promise<Answer> {
-  const client = createClient(Deno.env.get("SUPABASE_URL") ?? "", keys()[0], {
+async function ingest(metrics: Event[], key: string): Promise<Answer> {
+  const client = createClient(Deno.env.get("SUPABASE_URL") ?? "", key, {
     auth: { autoRefreshToken: false, persistSession: false },
   });
   const { data, error } = await client.schema("monitoring")
@@ -123,9 +126,9 @@ async function ingest(metrics: Event[]): Promise<Answer> {
 
 async function answer(request: Request): Promise<Record<string, unknown>> {
   if (request.method !== "POST") throw new Refusal(405, "Only POST is served here.");
-  await authenticate(request);
+  const key = await authenticate(request);
   const metrics = await named(events(await bounded(request)), request.headers.get("idempotency-key"));
-  const { accepted, duplicates, rejected, windows } = await ingest(metrics);
+  const { accepted, duplicates, rejected, windows } = await ingest(metrics, key);
   const told = { metrics_stored: accepted, duplicates, rejected, windows };
   if (metrics.length > 0 && rejected.length === metrics.length) {
     throw new Refusal(422, `None of the events can be stored; the first: ${rejected[0].reason}.`, told);
