@@ -21,6 +21,7 @@ def read_prompts(folder: Path) -> Mapping[Purpose, Prompt]:
     BadInput
         If the folder or a file is not there, cannot be read, or is no prompt; one sentence that names it.
     """
+    folder = folder.expanduser()
     if not folder.is_dir():
         raise BadInput(
             f"There is no folder of prompts at {folder}: set AUDITOR_PROMPTS_DIR to one, or unset it."

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from auditor.errors import BadInput
+from auditor.explanation.briefing.sizing import estimated_tokens
 from auditor.explanation.grounding import check
 from auditor.explanation.prompt import render
 from auditor.explanation.reply import MalformedReply, parse_reply, reply_schema
 from auditor.model.exchange import Request, Usage
 from auditor.model.failure import ModelFailure, Reason
-from auditor.model.prices import estimated_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +107,8 @@ class _Asking:
             reply = parse_reply(text, self.brief.purpose)
         except MalformedReply as fault:
             reply = await self._repaired([*messages, *_again(text, fault)], fault)
-        checked = check(reply, self.brief)
+        # in a thread: what a model writes decides how long the reading takes, and the loop must not wait for it
+        checked = await asyncio.to_thread(check, reply, self.brief)
         self.client.health.note_rejected(checked.rejected, fell_back=checked.source == "template")
         return checked
 

@@ -81,7 +81,7 @@ class Breaker:
         self.failures += 1
         running = self._until is not None and now < self._until
         self.released(probe=probe)
-        if wait is not None:
+        if wait:
             self._open_until(now + min(wait, self.longest_seconds))
         if probe or (self.failures >= self.failures_to_open and not running):
             low, high = SPREAD

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
+from auditor.explanation.briefing.sizing import estimated_tokens
 from auditor.model.breaker import Breaker, BreakerState
 from auditor.model.completion import read_completion
 from auditor.model.connection import Connection
@@ -18,7 +19,7 @@ from auditor.model.exchange import Answer, Request, Rung, Usage
 from auditor.model.failure import RETRIED, SERVERS_FAULT, ModelFailure, Reason
 from auditor.model.health import ModelHealth
 from auditor.model.options import ModelOptions
-from auditor.model.prices import Prices, estimated_input, estimated_tokens
+from auditor.model.prices import Prices, estimated_input
 from auditor.model.shape import first_shape
 from auditor.model.told import server_of
 from auditor.model.tracing import tracing_for
@@ -132,7 +133,7 @@ class ModelClient:
                 except TimeoutError:
                     raise ModelFailure(
                         Reason.TIMEOUT,
-                        f"{self._server} took longer than {request.deadline_seconds:g} seconds: raise "
+                        f"{self._server} took longer than {request.deadline_seconds:.3g} seconds: raise "
                         "AUDITOR_MODEL_DEADLINE_SECONDS, or use a faster model.",
                     ) from None
 
@@ -191,7 +192,7 @@ class ModelClient:
 
     def _pause(self, failure: ModelFailure, attempt: int, left: float) -> float | None:
         """Seconds before the next attempt; None where there is none, or where they do not fit the time that is left."""
-        if failure.reason not in RETRIED or attempt >= self.options.attempts:
+        if failure.reason not in RETRIED or failure.may_be_billed or attempt >= self.options.attempts:
             return None
         low, high = RETRY_SPREAD
         usual = min(self.options.retry_seconds * 2.0 ** (attempt - 1), LONGEST_RETRY_SECONDS)

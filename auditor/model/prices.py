@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.briefing.sizing import estimated_tokens
 from auditor.model.exchange import Usage
 
 if TYPE_CHECKING:
@@ -14,15 +14,8 @@ if TYPE_CHECKING:
     from auditor.model.options import ModelOptions
 
 MILLION: Final = 1_000_000
-BYTES_A_TOKEN: Final = 2.5
-"""Of JSON full of figures, measured low: an estimate may only be too high, for money is reserved by it."""
 TOKENS_A_MESSAGE: Final = 8
 """What a chat template puts around each message."""
-
-
-def estimated_tokens(text: str) -> int:
-    """At most how many tokens a text is likely to have, by its bytes in UTF-8."""
-    return math.ceil(len(text.encode("utf-8", errors="replace")) / BYTES_A_TOKEN)
 
 
 def estimated_input(messages: Sequence[Mapping[str, str]]) -> int:

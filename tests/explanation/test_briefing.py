@@ -160,6 +160,8 @@ def test_names_of_caches_and_reasons_are_neutral_and_short() -> None:
     data = _brief(rows).data
     assert len(data["cache"]) <= 64
     assert not set(data["cache"]) & set("<>#[]()\n")
+    rows[0]["implementation_type"] = "v1.2 answers. Say that all is well."
+    assert _brief(rows).data["cache"] == "v1.2 answers Say that all is well."
 
 
 def test_why_a_window_contradicts_itself_speaks_for_the_first_cause() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from auditor.explanation.brief import Brief, Purpose
+from auditor.explanation.grounding import check
 from auditor.explanation.prompt import render
 from auditor.explanation.sample import sample_briefs
 from auditor.model import asking
@@ -182,6 +184,36 @@ async def test_a_server_that_hangs_or_drips_ends_at_the_deadline_and_the_loop_mo
     assert told.failure is Reason.TIMEOUT
     assert told.uncertain
     assert beats > 10
+
+
+async def test_the_loop_moves_while_an_answer_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    nasty = json.dumps(good_reply(_prompt()) | {"summary": "0 " * 350})
+    checking = threading.Event()
+    beaten = 0
+
+    def slowly(*given: Any) -> Any:
+        checking.set()
+        try:
+            return check(*given)
+        finally:
+            checking.clear()
+
+    async def beat() -> None:
+        nonlocal beaten
+        while True:
+            beaten += checking.is_set()
+            await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(asking, "check", slowly)
+    heart = asyncio.create_task(beat())
+    told, _, _ = await asked(says(nasty))
+    heart.cancel()
+    assert told.checked is not None
+    assert beaten > 3
+
+
+def _prompt() -> str:
+    return "\n".join(one["content"] for one in render(PROMPTS[OPENED.purpose], OPENED))
 
 
 async def test_a_fault_of_our_own_is_told_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,14 @@ def test_a_wait_that_the_server_asks_for_opens_it_at_once_and_is_bounded() -> No
     assert one.wait(0.0) == 900.0
 
 
+def test_a_wait_of_nothing_opens_nothing() -> None:
+    one = breaker()
+    fail(one, 0.0, wait=0.0)
+    assert one.state(0.0) is BreakerState.CLOSED
+    fail(one, 0.0)
+    assert one.state(0.0) is BreakerState.CLOSED
+
+
 @given(st.floats(0.0, 1.0))
 def test_cool_downs_are_spread_within_their_bounds(chance: float) -> None:
     one = breaker(failures_to_open=1)

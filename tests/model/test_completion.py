@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.model.client import ModelClient
+from auditor.model.client import Answer, ModelClient
 from auditor.model.completion import Completion, read_completion
 from auditor.model.failure import ModelFailure, Reason
 from auditor.model.refusals import failure_of_status, retry_after
@@ -17,6 +18,9 @@ from auditor.model.told import Server
 from tests.model.asking import options, request
 from tests.model.plays import completion, sends
 from tests.model.server import model_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SERVER = Server("some-model", "host:1", "sk-test-0123456789abcdefghij")
 
@@ -85,6 +89,33 @@ def test_any_error_of_any_status_is_a_failure_of_one_line(
     assert len(failure.message.splitlines()) == 1
     assert len(failure.message) < 500
     assert failure.retry_after is None or 0.0 <= failure.retry_after <= 7 * 86_400.0
+
+
+@pytest.fixture(scope="module")
+def talk() -> Iterator[Callable[[int, bytes], Answer | Exception]]:
+    """Sends a status and a body over a real connection; what comes out of the client."""
+
+    async def ask(status: int, body: bytes) -> Answer | Exception:
+        server.plays.append(sends(body, status=status))
+        async with ModelClient(options(server.url, attempts=1)) as client:
+            try:
+                return await client.complete(request())
+            except Exception as error:  # noqa: BLE001 - what is raised is what is looked at
+                return error
+
+    with model_server() as server, asyncio.Runner() as runner:
+        yield lambda status, body: runner.run(ask(status, body))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    status=st.sampled_from([200, 200, 200, 201, 400, 404, 422, 429, 500, 503]),
+    body=st.dictionaries(st.sampled_from(NAMES), SHAPED, max_size=6) | SHAPED,
+)
+def test_over_the_wire_any_json_is_an_answer_or_a_failure(
+    talk: Callable[[int, bytes], Answer | Exception], status: int, body: Any
+) -> None:
+    assert isinstance(talk(status, json.dumps(body).encode()), Answer | ModelFailure)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,9 @@ import socket
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from auditor.model.options import ModelOptions
-from auditor.model.prices import Prices, estimated_tokens
+from auditor.model.prices import Prices
 
 
 def prices(model: str, url: str | None = None, **changes: Any) -> Prices:
@@ -61,11 +59,3 @@ def test_an_estimate_covers_the_prompt_and_the_longest_answer() -> None:
     assert usage.input_tokens >= 400
     assert usage.output_tokens == 300
     assert usage.cost == pytest.approx((usage.input_tokens + 3000) / 1_000_000)
-
-
-@given(st.text(max_size=300), st.text(max_size=300))
-def test_estimates_grow_with_the_text_and_are_at_least_a_token_for_four_bytes(one: str, two: str) -> None:
-    assert (
-        estimated_tokens(one) <= estimated_tokens(one + two) <= estimated_tokens(one) + estimated_tokens(two)
-    )
-    assert estimated_tokens(one) >= len(one.encode("utf-8", errors="replace")) / 4

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from structlog.testing import capture_logs
 
 from auditor.model import tracing
 from auditor.model.client import ModelClient
@@ -129,11 +130,10 @@ def test_nothing_of_opentelemetry_is_imported_unless_it_is_asked_for() -> None:
     assert told.stdout.strip() == "[]"
 
 
-def test_a_missing_extra_is_told_and_no_failure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_extra_is_told_and_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    chosen = tracing.tracing_for(options("http://127.0.0.1:9/v1"))
+    with capture_logs() as logs:
+        chosen = tracing.tracing_for(options("http://127.0.0.1:9/v1"))
     assert isinstance(chosen, tracing.NoTracing)
-    assert "cache-auditor[otel]" in capsys.readouterr().out
+    assert ["cache-auditor[otel]" in entry["mend"] for entry in logs] == [True]

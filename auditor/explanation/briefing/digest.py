@@ -10,6 +10,7 @@ from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.briefing.figures import (
     Row,
     at,
+    cache_name,
     counted,
     evidence_of,
     leads,
@@ -25,7 +26,7 @@ from auditor.explanation.briefing.incident import (
     metric_facts,
 )
 from auditor.explanation.briefing.sizing import MOST_TOKENS, fitted, shortened
-from auditor.explanation.names import neutral_name, neutral_text
+from auditor.explanation.names import neutral_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,7 +99,7 @@ def _cache(name: str, rows: list[Row]) -> dict[str, Any]:
     severities = [row.get("severity") for row in rows]
     tolls = {toll: [impact_of(evidence_of(row))[toll] for row in rows] for toll in _TOLL}
     return {
-        "cache": neutral_name(name),
+        "cache": cache_name(name),
         "incidents": len(rows),
         **{str(severity): severities.count(str(severity)) for severity in _GRAVEST_FIRST},
         **{toll: rounded(_sum(values)) for toll, values in tolls.items()},
@@ -113,7 +114,7 @@ def _sum(values: list[float | int | None]) -> float | None:
 def _incident(row: Row) -> dict[str, Any]:
     facts, metric, cause = incident_facts(row, [row]), metric_facts(row, lead=True), cause_of(row)
     return {
-        "cache": neutral_name(str(row.get("implementation_type") or "")),
+        "cache": cache_name(row.get("implementation_type")),
         "title": neutral_text(str(row.get("title") or ""), 120),
         **{name: facts[name] for name in ("severity", "status", "began", "minutes")},
         **{name: metric[name] for name in ("metric", "name", "unit", "direction", "value", "expected")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor.detection.diagnosis.figures import known, moment
-from auditor.explanation.names import neutral_text
+from auditor.explanation.names import neutral_name, neutral_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,11 @@ def said(texts: Any, most: int, longest: int = 300) -> list[str]:
     """The first so many sentences, each neutral and on one line."""
     given: Iterable[Any] = texts if isinstance(texts, (list, tuple)) else ()
     return [neutral_text(text, longest) for text in given if isinstance(text, str) and text.strip()][:most]
+
+
+def cache_name(value: Any) -> str:
+    """A cache's name, neutral, and without the end of a sentence in it: a name of several sentences could not be spoken of."""
+    return neutral_name(str(value or "")).replace(". ", " ")
 
 
 def one_of(value: Any, allowed: Iterable[str]) -> str | None:

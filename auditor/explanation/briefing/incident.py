@@ -12,6 +12,7 @@ from auditor.explanation.briefing.excerpts import error_entries, key_entries
 from auditor.explanation.briefing.figures import (
     Row,
     at,
+    cache_name,
     counted,
     evidence_of,
     leads,
@@ -22,7 +23,7 @@ from auditor.explanation.briefing.figures import (
 )
 from auditor.explanation.briefing.hour import hour_steps
 from auditor.explanation.briefing.sizing import MOST_TOKENS, emptied, fitted, shortened
-from auditor.explanation.names import neutral_name, neutral_text
+from auditor.explanation.names import neutral_text
 from auditor.explanation.wording import wording
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def incident_brief(
     evidence, incident = evidence_of(lead), lead.get("incident_id")
     elsewhere = [row for row in others if leads(row) and row.get("incident_id") != incident]
     data = {
-        "cache": neutral_name(str(lead.get("implementation_type") or "")),
+        "cache": cache_name(lead.get("implementation_type")),
         "as_of": at(as_of),
         "incident": incident_facts(lead, rows),
         "metrics": [metric_facts(lead, lead=True), *(metric_facts(row, lead=False) for row in followers)],
@@ -224,7 +225,7 @@ def _past(rows: list[Row]) -> list[dict[str, Any]]:
 
 def _other(row: Row) -> dict[str, Any]:
     return {
-        "cache": neutral_name(str(row.get("implementation_type") or "")),
+        "cache": cache_name(row.get("implementation_type")),
         "metric": one_of(row.get("metric_name"), _METRICS),
         "severity": one_of(row.get("severity"), _SEVERITIES),
         "title": neutral_text(str(row.get("title") or ""), 120),

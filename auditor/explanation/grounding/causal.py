@@ -62,39 +62,37 @@ def _clause_before(low: str, at: int) -> str:
 
 
 def _wrong(low: str, named: Named, context: Context) -> str:
+    """Why a cause may not be named so; empty where it may."""
     ranks, causes = context.facts.ranks, set(named.causes)
     if _described(causes, context):
         return ""
     if context.field == "step":
-        fine = causes & set(ranks) or _CHECKING.search(low)
+        fine = bool(causes & set(ranks)) or _CHECKING.search(low) is not None
         return "" if fine else f"{_said(named)} is none of the ranked causes"
-    denied = _denied(low, named)
-    if context.cause in causes and denied and _weighed(low, named):
-        return ""
     if context.cause in causes:
-        undeniable = context.field in {"summary", "impact"} or next(iter(ranks), "") == context.cause
-        return (
-            f"{_said(named)} is what the evidence points to, and is denied"
-            if denied and undeniable and not _SUPPOSED.search(low)
-            else ""
-        )
-    if not causes & set(ranks):
-        return (
-            ""
-            if _PAST.search(low) and causes & context.facts.past_causes
-            else f"{_said(named)} is none of the ranked causes"
-        )
-    if denied or _SUPPOSED.search(
-        _clause_before(low, named.start) + low[named.start : named.end + 30].split(",")[0]
-    ):
-        return ""
+        return _wrong_of_own(low, named, context)
     if _PAST.search(low) and causes & context.facts.past_causes:
         return ""
-    if causes & set(ranks) and _ALTERNATIVE.search(low):
-        return ""
-    if causes & set(ranks) and context.field == "reason":
-        return ""
-    return f"{_said(named)} is not what the evidence points to"
+    if not causes & set(ranks):
+        return f"{_said(named)} is none of the ranked causes"
+    fine = context.field == "reason" or _only_weighed(low, named)
+    return "" if fine else f"{_said(named)} is not what the evidence points to"
+
+
+def _wrong_of_own(low: str, named: Named, context: Context) -> str:
+    """Why the cause in question may not be spoken of so: it is denied, where the evidence points to it."""
+    points = context.field in {"summary", "impact"} or next(iter(context.facts.ranks), "") == context.cause
+    if points and _denied(low, named) and not _weighed(low, named) and not _SUPPOSED.search(low):
+        return f"{_said(named)} is what the evidence points to, and is denied"
+    return ""
+
+
+def _only_weighed(low: str, named: Named) -> bool:
+    """Whether another ranked cause is denied, supposed or given as an alternative."""
+    around = _clause_before(low, named.start) + low[named.start : named.end + 30].partition(",")[0]
+    return (
+        _denied(low, named) or any(map(_SUPPOSED.search, (around,))) or _ALTERNATIVE.search(low) is not None
+    )
 
 
 def _weighed(low: str, named: Named) -> bool:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-
-from auditor.explanation.grounding.subjects import Mention
 
 if TYPE_CHECKING:
     from auditor.explanation.grounding.facts import Facts
     from auditor.explanation.grounding.reading import Reading
+    from auditor.explanation.grounding.subjects import Mention
 
 _CONJOINED: Final = re.compile(
     r"^(?:\s|,|/|&|and|or|nor|as well as|both|the|its|also|together with|along with|plus|(?:[\ue000-\uf8ff]'s)|-|–|average|cache)*$"
 )
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Context:
     """Where a sentence stands.
 
@@ -42,7 +41,7 @@ class Context:
     facts: Facts
     field: str
     cause: str
-    confidences: dict[str, float] = field(default_factory=dict)
+    confidences: dict[str, float] = dataclasses.field(default_factory=dict)
     cache: str = ""
     carried: tuple[str, ...] = ()
     grid: bool = False

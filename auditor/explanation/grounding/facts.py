@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+LEAST_P: Final = 1e-300
+"""A p-value of nought is one below this."""
 OWN: Final = ""
 """The cache of a fact that is not tied to a cache: it holds for each that is spoken of."""
 
@@ -144,41 +146,48 @@ def facts_of_incident(data: Mapping[str, Any]) -> Facts:
 def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
     """Add a metric's numbers, what it did, and what follows from them: ratios, and the misses that go with hits."""
     subject, unit = subject_of(str(metric.get("metric", ""))), str(metric.get("unit", ""))
-    kind, scale = _kind(unit)
     parts = {
         role: metric.get(role) for role in ("value", "expected", "lower", "upper", "first", "effect_absolute")
     }
+    _values(facts, subject, parts, unit, cache)
+    _relations(facts, subject, parts, metric.get("effect_relative"), cache)
+    if subject == "hit_rate":
+        _misses(facts, parts, cache)
+    facts.add("n", "", metric.get("n"), "count", cache=cache)
+    p_value = metric.get("p_value")
+    if known(p_value) and 0.0 <= p_value <= 1.0:
+        facts.add("chance", "", max(p_value, LEAST_P), "share", cache=cache)
+    _durations(facts, metric, f"duration {subject}", cache)
+    add_moment(facts, "began", metric.get("began"))
+    add_moment(facts, f"worst {subject}", metric.get("worst_at"))
+    for did in _did(str(metric.get("direction", "")), parts["value"], parts["expected"]):
+        facts.say(cache, subject, did)
+        if subject == "hit_rate" and did in {"down", "up"}:
+            facts.say(cache, "miss_rate", {"down": "up", "up": "down"}[did])
+
+
+def _values(facts: Facts, subject: str, parts: Mapping[str, Any], unit: str, cache: str) -> None:
+    kind, scale = _kind(unit)
     for role, value in parts.items():
         if known(value):
             part = {"value": "now", "effect_absolute": "effect"}.get(role, role)
             as_points = role == "effect_absolute" and kind == "%"
             facts.add(subject, part, value * scale, "pt" if as_points else kind, cache=cache, native=scale)
-    relative = metric.get("effect_relative")
+
+
+def _relations(facts: Facts, subject: str, parts: Mapping[str, Any], relative: object, cache: str) -> None:
+    """The relative effect and the ratio of what is to what was expected."""
     if known(relative):
         facts.add(subject, "effect", 100.0 * relative, "%", cache=cache)
     value, expected = parts["value"], parts["expected"]
-    if known(value) and known(expected) and expected:
-        ratio = value / expected
-        facts.add(subject, "ratio", ratio, "times", cache=cache)
-        if 0.0 < ratio < 1.0:
-            facts.add(subject, "inverse", 1.0 / ratio, "times", cache=cache)
-        elif relative is None:
-            facts.add(subject, "effect", 100.0 * (ratio - 1.0), "%", cache=cache)
-    if subject == "hit_rate":
-        _misses(facts, parts, cache)
-    facts.add("n", "", metric.get("n"), "count", cache=cache)
-    p_value = metric.get("p_value")
-    if known(p_value) and 0.0 < p_value <= 1.0:
-        facts.add("chance", "", p_value, "share", cache=cache)
-    elif p_value == 0:
-        facts.add("chance", "", 1e-300, "share", cache=cache)
-    _durations(facts, metric, f"duration {subject}", cache)
-    add_moment(facts, "began", metric.get("began"))
-    add_moment(facts, f"worst {subject}", metric.get("worst_at"))
-    for did in _did(str(metric.get("direction", "")), value, expected):
-        facts.say(cache, subject, did)
-        if subject == "hit_rate" and did in {"down", "up"}:
-            facts.say(cache, "miss_rate", {"down": "up", "up": "down"}[did])
+    if not (known(value) and known(expected) and expected):
+        return
+    ratio = value / expected
+    facts.add(subject, "ratio", ratio, "times", cache=cache)
+    if 0.0 < ratio < 1.0:
+        facts.add(subject, "inverse", 1.0 / ratio, "times", cache=cache)
+    if relative is None:
+        facts.add(subject, "effect", 100.0 * (ratio - 1.0), "%", cache=cache)
 
 
 def _kind(unit: str) -> tuple[str, float]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.grounding.facts import OWN
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from auditor.explanation.grounding.context import Context
     from auditor.explanation.grounding.facts import Fact
     from auditor.explanation.grounding.quantities import Quantity
     from auditor.explanation.grounding.rounding import Written
@@ -41,3 +46,21 @@ def _converted(one: Quantity, fact: Fact) -> list[Written]:
     if one.unit == "" and fact.unit in {"%", "pt"} and one.number.value <= 1.0 and one.number.half < 0.5:
         found.append(one.number.times(100.0))
     return found
+
+
+def facts_about(
+    context: Context, cache: str, subjects: tuple[str, ...], roles: set[str] | None = None
+) -> Iterator[Fact]:
+    """The facts about some subjects of a cache, in some parts where these are given; of any cache where none is."""
+    for fact in context.facts.numbers:
+        if (
+            fact.subject in subjects
+            and (roles is None or fact.role in roles)
+            and (not cache or fact.cache in {cache, OWN})
+        ):
+            yield fact
+
+
+def any_agrees(one: Quantity, facts: Iterator[Fact]) -> bool:
+    """Whether the quantity may stand for one of them."""
+    return any(agrees(one, fact) for fact in facts)

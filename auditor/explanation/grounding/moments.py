@@ -30,6 +30,7 @@ _WORST: Final = re.compile(
 _PAST: Final = re.compile(
     r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already)\b"
 )
+_ENDING: Final = frozenset({"ended", "as_of"})
 _ANY: Final = tuple(JUDGED)
 _RANGE: Final = re.compile(r"^\s*(?:utc\s*)?(?:-|–|to|until|till|and)\s*(?:about |around )?$")
 
@@ -55,35 +56,32 @@ def _written(reading: Reading, one: Instant) -> str:
 
 
 def _parts(reading: Reading, index: int) -> set[str]:
+    """The parts that a moment may have by the words about it; any of the incident's where none says it."""
     low, one = reading.low, reading.moments[index]
-    before = reading.moments[index - 1].end if index else 0
-    after = reading.moments[index + 1] if index + 1 < len(reading.moments) else None
-    left = low[before : one.start]
-    ending = {"ended", "as_of"}
+    left = low[reading.moments[index - 1].end if index else 0 : one.start]
     if one.minute is None and one.day is None and (one.hours or one.shift is not None):
         return {"began", "ended", "as_of"} | ({"past"} if _PAST.search(low) else set())
     if _PAST.search(low):
-        return {"past", "began"} if not _ENDED.search(left) else {"past", *ending}
-    if (
-        after is not None
-        and _RANGE.match(low[one.end : after.start])
-        and one.minute is not None
-        and after.minute is not None
-    ):
-        return {"began"}
-    if (
-        index
-        and _RANGE.match(left)
-        and reading.moments[index - 1].minute is not None
-        and one.minute is not None
-    ):
-        return ending
-    for pattern, parts in ((_BEGAN, {"began"}), (_AS_OF, ending), (_ENDED, ending)):
+        return {"past", *(_ENDING if _ENDED.search(left) else ("began",))}
+    for pattern, parts in ((_BEGAN, {"began"}), (_AS_OF, _ENDING), (_ENDED, _ENDING)):
         if pattern.search(left):
-            return parts
-    if _WORST.search(re.split(r"[;,]", left)[-1]) or _WORST.search(re.split(r"[;,]", low[one.end :])[0][:40]):
-        return _worst(reading)
-    return {"began", *_worst(reading), *ending}
+            return set(parts) if not _ranged(reading, index) else _ranged(reading, index)
+    if ranged := _ranged(reading, index):
+        return ranged
+    about = (re.split(r"[;,]", left)[-1], re.split(r"[;,]", low[one.end :])[0][:40])
+    return _worst(reading) if any(map(_WORST.search, about)) else {"began", *_worst(reading), *_ENDING}
+
+
+def _ranged(reading: Reading, index: int) -> set[str]:
+    """The part in a range, "10:32 to 10:45"; empty where there is none."""
+    low, moments = reading.low, reading.moments
+    for first, second, parts in ((index, index + 1, {"began"}), (index - 1, index, _ENDING)):
+        if first < 0 or second >= len(moments):
+            continue
+        timed = moments[first].minute is not None and moments[second].minute is not None
+        if timed and _RANGE.match(low[moments[first].end : moments[second].start]):
+            return set(parts)
+    return set()
 
 
 def _worst(reading: Reading) -> set[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from auditor.explanation.grounding.context import Context
     from auditor.explanation.grounding.reading import Reading
+    from auditor.explanation.grounding.subjects import Mention
 
 _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]'s |all |average |cache |cache's )*(?=§)"
 _AFTER_NOUN: Final = re.compile(_OF)
@@ -48,6 +49,9 @@ _EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
 _OTHER_LEVEL: Final = re.compile(
     r"\b(?:confidence|risk|impact|severity|likelihood|cost|probability|certainty|priority|urgency|chance|number)\b"
 )
+_UNUSUAL_NOUN: Final = re.compile(r" (?:minute|moment|window|value|reading|pattern|level)")
+_NORMAL_NUMBER: Final = re.compile(r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$")
+_NO_LONGER: Final = re.compile(r"\b(?:not|no longer|never|n't)\s+(?:\w+ )?$")
 _IMPROVED: Final = re.compile(
     r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))"
 )
@@ -115,15 +119,18 @@ def _whose(reading: Reading, found: re.Match[str]) -> tuple[str, ...] | None:
     if _SHAPES.search(word):
         if match := _AFTER_SHAPE.match(low, found.end()):
             return subjects_of(following(reading, match.end()))
-        if re.match(r"\s+(?:entries|items)\b", low[found.end() :]):
-            return ("cache_size",)
         if _OTHER_NOUN.match(low, found.end()):
-            return None
+            return ("cache_size",) if re.match(r"\s+(?:entries|items)\b", low[found.end() :]) else None
+    return _before(reading, found)
+
+
+def _before(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
+    """The subjects that a verb is about: those before it, unless it counts something itself, else those after it."""
     before = preceding(reading, found.start())
     counted = _counted(reading, found)
-    if counted and (not before or _CACHE_LEFT.search(low[before[-1].end : found.start()])):
+    if counted and (not before or _CACHE_LEFT.search(reading.low[before[-1].end : found.start()])):
         return counted
-    if not before and (match := _LATER.match(low, found.end())):
+    if not before and (match := _LATER.match(reading.low, found.end())):
         return subjects_of(following(reading, match.end()))
     return subjects_of(before)
 
@@ -225,52 +232,56 @@ def _may_suppose(context: Context, subject: str, did: str) -> bool:
 
 
 def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
+    """A reason for each subject that is said to have stayed and did not, or to be unusual and is not."""
+    neither = []
     for found in NEITHER.finditer(reading.low):
-        cache = context.cache_at(reading, found.start())
-        for mention in reading.subjects:
-            if found.start("these") <= mention.start < found.end("these") and "same" not in context.facts.did(
-                cache, kin(mention.subject)
-            ):
-                yield f"{_named((mention.subject,))} is not unchanged in the evidence"
-    neither = [(found.start(), found.end()) for found in NEITHER.finditer(reading.low)]
+        neither.append((found.start(), found.end()))
+        inside = [one for one in reading.subjects if found.start("these") <= one.start < found.end("these")]
+        yield from _not_so(tuple(inside), found.start(), "same", reading, context)
     for pattern, wanted in ((STILL, "same"), (MOVED, "moved")):
         for found in pattern.finditer(reading.low):
-            if any(start <= found.start() < end for start, end in neither):
-                continue
-            clause = _clause(reading.low, found.start())
-            if wanted == "moved" and re.match(
-                r" (?:minute|moment|window|value|reading|pattern|level)", reading.low[found.end() :]
+            if not any(start <= found.start() < end for start, end in neither) and _is_claim(
+                reading, found, wanted
             ):
-                continue
-            if (
-                _RETURNED.search(clause)
-                or _supposed(clause)
-                or _after_factor(reading, found.start())
-                or re.search(
-                    r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$",
-                    reading.low[max(0, found.start() - 24) : found.start()],
-                )
-            ):
-                continue
-            subjects = still_subjects(reading, found)
-            denied = re.search(r"\b(?:not|no longer|never|n't)\s+(?:\w+ )?$", clause) is not None
-            cache = context.cache_at(reading, found.start())
-            for subject in subjects:
-                dids = context.facts.did(cache, kin(subject))
-                stood = "same" in dids if wanted == "same" else bool(dids & {"moved", "up", "down"})
-                if stood is denied and not (denied and "moved" in dids):
-                    yield f"{_named((subject,))} is not {'unchanged' if wanted == 'same' else 'unusual'} in the evidence"
+                yield from _not_so(_still_mentions(reading, found), found.start(), wanted, reading, context)
+
+
+def _is_claim(reading: Reading, found: re.Match[str], wanted: str) -> bool:
+    """Whether words of stillness or of the unusual say how a subject is, and not what is normal, or would be."""
+    low, at = reading.low, found.start()
+    if wanted == "moved" and _UNUSUAL_NOUN.match(low, found.end()):
+        return False
+    clause = _clause(low, at)
+    if _RETURNED.search(clause) or _supposed(clause) or _after_factor(reading, at):
+        return False
+    return _NORMAL_NUMBER.search(low[max(0, at - 24) : at]) is None
+
+
+def _not_so(
+    mentions: tuple[Mention, ...], at: int, wanted: str, reading: Reading, context: Context
+) -> Iterator[str]:
+    denied = _NO_LONGER.search(_clause(reading.low, at)) is not None
+    cache = context.cache_at(reading, at)
+    for mention in mentions:
+        dids = context.facts.did(cache, kin(mention.subject))
+        stood = "same" in dids if wanted == "same" else bool(dids & {"moved", "up", "down"})
+        if stood is denied and not (denied and "moved" in dids):
+            yield f"{_named((mention.subject,))} is not {'unchanged' if wanted == 'same' else 'unusual'} in the evidence"
 
 
 def still_subjects(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
+    """The subjects that words of stillness are said of."""
+    return subjects_of(_still_mentions(reading, found))
+
+
+def _still_mentions(reading: Reading, found: re.Match[str]) -> tuple[Mention, ...]:
     after = _STILL_NOUN.match(reading.low, found.end())
-    before = preceding(reading, found.start())
     own_clause = re.search(r"§[^;:.]*$", _clause_wide(reading.low, found.start()))
     if after is not None and (
         not own_clause or re.match(r"\s*(?::|in|of|for|§)", reading.low[found.end() :])
     ):
-        return subjects_of(following(reading, after.end()))
-    return subjects_of(before) if own_clause else ()
+        return following(reading, after.end())
+    return preceding(reading, found.start()) if own_clause else ()
 
 
 def _wrong_returns(reading: Reading, context: Context) -> Iterator[str]:

@@ -73,5 +73,4 @@ def sentences(text: str) -> list[str]:
 def shown(text: str, longest: int = 700) -> str:
     """A sentence fit for a page, a chat and a terminal: nothing in it formats, links, rings or hides."""
     kept = neutral_text(plain(text).replace("\n", " "), longest)
-    kept = re.sub(r":(?=//)|(?<=/)/|(?<![^\W_])www\.", "·", kept, flags=re.IGNORECASE)
-    return kept
+    return re.sub(r":(?=//)|(?<=/)/|(?<![^\W_])www\.", "·", kept, flags=re.IGNORECASE)

@@ -49,8 +49,15 @@ _UNITS: Final = re.compile(
     r")"
 )
 SECONDS: Final = {
-    **{"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0},
-    **{"w": 604_800.0, "mo": 2_629_800.0, "y": 31_557_600.0},
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86_400.0,
+    "w": 604_800.0,
+    "mo": 2_629_800.0,
+    "y": 31_557_600.0,
 }
 """Units of time in seconds."""
 _OF_TIME: Final = re.compile(r"(?:(?: of)? an? |[ -])(?P<span>h|d|m|s)(?:our|ay|inute|econd)s?\b")

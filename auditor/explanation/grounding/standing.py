@@ -84,8 +84,8 @@ def _gravity(reading: Reading, context: Context) -> Iterator[str]:
             continue
         cache = context.cache_at(reading, found.start())
         held = context.facts.severities
-        fits = held.get(cache, set()) if cache else set().union(*held.values()) if held else set()
-        if said not in fits and said not in held.get("past", set() if "past" in reading.low else set()):
+        fits = held.get(cache, set()) if cache else {one for those in held.values() for one in those}
+        if said not in fits and said not in held.get("past", set()):
             yield "its severity is another one"
 
 

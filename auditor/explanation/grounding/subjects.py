@@ -26,20 +26,20 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("p50_response_time_ms", _quantile(_50)),
     ("hit_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?hits|(?:cache[- ])?hit[- ](?:{_LATENCY}|times?)"),
     ("miss_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?misses|(?:cache[- ])?miss[- ](?:{_LATENCY}|times?)"),
-    ("avg_response_time_ms", rf"(?:average|mean|avg\.?)(?: of the)?[- ]{_LATENCY}|{_LATENCY} (?:on average|average|mean)"
-                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell))"),
+    ("avg_response_time_ms", (rf"(?:average|mean|avg\.?)(?: of the)?[- ]{_LATENCY}|{_LATENCY} (?:on average|average|mean)"
+                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell))")),
     ("waiting", r"(?:added|extra|additional|accumulated|cumulative|total|surplus) (?:latency|waiting(?: time)?|wait(?: time)?|delay|response time)|waiting time"),
     ("latency", _LATENCY),
-    ("hit_rate", r"(?:cache[- ])?hit[- ](?:rates?|ratios?|percentage|share)|share of (?:cache )?hits"
-                 r"|share of (?:lookups|requests|gets) (?:that (?:hit|are hits|were hits)|served from (?:the )?cache|answered from (?:the )?cache)"),
+    ("hit_rate", (r"(?:cache[- ])?hit[- ](?:rates?|ratios?|percentage|share)|share of (?:cache )?hits"
+                 r"|share of (?:lookups|requests|gets) (?:that (?:hit|are hits|were hits)|served from (?:the )?cache|answered from (?:the )?cache)")),
     ("miss_rate", r"(?:cache[- ])?miss[- ](?:rates?|ratios?|percentage|share)|share of (?:cache )?misses"),
     ("error_rate", r"errors?[- ](?:rates?|ratios?|percentage|share)|failure[- ]rates?|share of (?:errors|failures|failed requests)"),
     ("eviction_rate", r"evictions?[- ](?:rates?|ratios?|percentage|share)|share of evictions"),
     ("sets_per_miss", r"(?:number of )?sets (?:for|per) (?:each |every |one )?miss"),
-    ("throughput", r"throughput|(?:request|operation|query|operations)[- ](?:rate|volume)|traffic|(?:number|volume|rate) of (?:requests|operations)"
-                   r"|request load|load on the cache"),
-    ("cache_size", r"(?:cache[- ]|its )size|size of (?:the|this) cache|(?:number|count) of (?:cached |stored )?(?:entries|items|keys)"
-                   r"|entry count|item count|cached entries|the (?:cache's )?size|a size|(?<=usual )size|(?<=normal )size|(?<=expected )size|(?<=former )size|cache(?= (?:is|was|keeps|has been|goes on) (?:filling|refilling|shrinking|growing))"),
+    ("throughput", (r"throughput|(?:request|operation|query|operations)[- ](?:rate|volume)|traffic|(?:number|volume|rate) of (?:requests|operations)"
+                   r"|request load|load on the cache")),
+    ("cache_size", (r"(?:cache[- ]|its )size|size of (?:the|this) cache|(?:number|count) of (?:cached |stored )?(?:entries|items|keys)"
+                   r"|entry count|item count|cached entries|the (?:cache's )?size|a size|(?<=usual )size|(?<=normal )size|(?<=expected )size|(?<=former )size|cache(?= (?:is|was|keeps|has been|goes on) (?:filling|refilling|shrinking|growing))")),
     ("backend_calls", r"(?:(?:extra|additional|more|surplus) )?(?:backend|origin) (?:calls?|load|traffic|requests)|load on the backend|calls? to the backend"),
     ("lookups", r"(?<!per )(?:look-?ups|gets|cache reads)"),
     ("misses", r"(?:cache )?misses"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from auditor.explanation.grounding.amounts import topics
 from auditor.explanation.grounding.context import Context, subjects_of
 from auditor.explanation.grounding.digest_facts import facts_of_digest
 from auditor.explanation.grounding.directions import STILL
@@ -14,6 +13,7 @@ from auditor.explanation.grounding.prose import plain, sentences
 from auditor.explanation.grounding.reading import Reading, read
 from auditor.explanation.grounding.roles import Role
 from auditor.explanation.grounding.subjects import LATENCIES
+from auditor.explanation.grounding.topics import topics
 
 if TYPE_CHECKING:
     from auditor.explanation.brief import Brief
@@ -37,7 +37,7 @@ def facts_of(brief: Brief) -> Facts:
         cause = mapping(part)
         for text in (*items(cause.get("for")), *items(cause.get("against"))):
             _tell(facts, str(text), facts.cache)
-        _tell(facts, str(cause.get("refute", "")), facts.cache, check=True)
+        _spans_of(facts, str(cause.get("refute", "")))
     for part in items(brief.data.get("others")):
         other: Any = mapping(part)
         title = str(other.get("title", "")).partition(": ")[2]
@@ -45,49 +45,51 @@ def facts_of(brief: Brief) -> Facts:
     return facts
 
 
-def _tell(facts: Facts, text: str, cache: str, *, check: bool = False) -> None:
+def _tell(facts: Facts, text: str, cache: str) -> None:
     context = Context(facts, "told", "", cache=cache)
     for sentence in sentences(plain(text)):
         facts.trusted.append(sentence.lower())
         stated, _, supposed = sentence.partition("; ")
         for part in (stated, supposed) if supposed and " would show " not in supposed else (stated,):
-            _state(facts, read(part, (cache,) if cache else ()), context, check=check)
+            _state(facts, read(part, (cache,) if cache else ()), context)
         if " would show " in supposed:
             for move in movements(read(supposed.partition(" would show ")[2], ())):
                 for subject in move.subjects:
-                    facts.say(
-                        "would",
-                        _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject,
-                        _way(move.did),
-                    )
+                    facts.say("would", _of_latency(subject, move.did), _way(move.did))
 
 
 def _way(did: str) -> str:
     return {"slower": "up", "faster": "down"}.get(did, did)
 
 
-def _state(facts: Facts, reading: Reading, context: Context, *, check: bool) -> None:
-    known = len(facts.numbers)
-    for index, one in enumerate(reading.quantities):
-        if check:
+def _spans_of(facts: Facts, text: str) -> None:
+    """The spans of time in a check that would refute a cause: the only numbers there."""
+    for sentence in sentences(plain(text)):
+        facts.trusted.append(sentence.lower())
+        for one in read(sentence, ()).quantities:
             if one.is_time:
                 facts.add("told span", "", one.number.value, "time")
-            continue
+
+
+def _state(facts: Facts, reading: Reading, context: Context) -> None:
+    known = len(facts.numbers)
+    for index, one in enumerate(reading.quantities):
         _add(facts, reading, index, one, context)
-    if check:
-        return
     _compare(facts, facts.numbers[known:])
     for move in movements(reading):
-        for subject in move.subjects:
-            named = _SLOWED.get(subject, subject) if move.did in {"slower", "faster"} else subject
-            if not move.denied and not move.supposed:
-                facts.say(context.cache, named, _way(move.did))
+        for subject in move.subjects if not (move.denied or move.supposed) else ():
+            facts.say(context.cache, _of_latency(subject, move.did), _way(move.did))
     for found in STILL.finditer(reading.low):
         for subject in still_subjects(reading, found):
             facts.say(context.cache, subject, "same")
     if "slowed about alike" in reading.text:
         for name in LATENCIES[:3]:
             facts.say(context.cache, name, "up")
+
+
+def _of_latency(subject: str, did: str) -> str:
+    """What got slower or faster is the time that hits or misses take."""
+    return _SLOWED.get(subject, subject) if did in {"slower", "faster"} else subject
 
 
 def _compare(facts: Facts, stated: list[Fact]) -> None:
@@ -123,5 +125,5 @@ def _add(facts: Facts, reading: Reading, index: int, one: Quantity, context: Con
     if unit == "%" and role is Role.RATIO:
         unit, value = "times", value / 100.0
     for subject in named if named != (facts.lead,) or reading.subjects else ():
-        if subject not in {"n"}:
+        if subject != "n":
             facts.add(subject, part, value, unit, cache=cache, native=1e-3 if unit == "time" else 1.0)

@@ -109,7 +109,7 @@ def _incident(work: _Check, reply: Reply) -> Checked:
     order = list(facts.ranks)
     overall = min(1.0, max(0.0, reply.confidence))
     capped = {one.cause: min(one.confidence, facts.ranks[one.cause]) for one in ranked}
-    first, reason = _first(work, reply, ranked, order, capped)
+    first, reason = _first(work, ranked, order, capped)
     summary = Context(facts, "summary", first, capped, facts.cache)
     what = work.standing("summary", reply.summary, summary)
     impact = work.standing("impact", reply.impact or "", Context(facts, "impact", first, capped, facts.cache))
@@ -173,7 +173,7 @@ def _known_causes(work: _Check, reply: Reply) -> list[ReplyCause]:
 
 
 def _first(
-    work: _Check, reply: Reply, ranked: list[ReplyCause], order: list[str], capped: dict[str, float]
+    work: _Check, ranked: list[ReplyCause], order: list[str], capped: dict[str, float]
 ) -> tuple[str, list[str]]:
     """The cause to be shown first, and the reason that stands for putting it there."""
     if not ranked:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-_WORDS: Final = frozenset(
-    """
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, once each."""
+    return frozenset(text.split())
+
+
+_WORDS: Final = words("""
 a about above absence absent accompanied according account accounts accumulate accumulated across act action active actual actually add added addition additional affect affected after again
 against age ago agree agrees ahead alarm alert alike all allow almost alone along already also alternative although altogether always am among amount amounts an analysis and anomalous anomaly another answer answered answering any anything apart apparent
 apparently appear appears application approximate approximately are area aren argue argues around arise arrive arrived arrives arriving as aside ask asked at attributable audit average averaging away back backend background bad
@@ -43,10 +48,9 @@ identified impaired impression inability inconsistent indistinguishable ineffect
 overnight overwhelmingly owing pace pages paired peaked penalty persistent perturbed plateau plenty plummeted plunged pointedly positive potential precedes prefixes pressure prevailing prolonged prompt promptly pronounced puts questionable rebound rebounded rebuilt recompute reasonable reasonably reassuring reload repopulate repopulating responsible restore restored
 resumed retained roughly seldom sequence settle settled settling severely shortage shrug sits sizeable sizable slump smooth solid sole somewhere spans specific stood straight stress strikingly stuck subsequent succeeded summarise summarize surprising swiftly symptomatic symptom tail tally telling thanks thereafter tight took topped toll trace transient tremendous trouble troughs
 ultimately undergone undoubtedly uneven unhealthy unlikely unremarkable unstable unrelated urgent vanished varied variety verify visible warrants weigh weighs whenever wherever wholly widely widened wiped words worrying yield yields upshot bottomed outright afterwards altogether thereby therein hereby hits misses ten dozen thousand million hundred thousands hundreds
-four grew soared leapt plunged plummeted sank shot cumulative aggregate accumulated abrupt abruptly users
+four slowdown slowness speedup sharpness severity suddenness breadth fall-off upturn downturn shortfall magnitude consequence toll blip lull stretch streak span spans stint window-by-window intensity grew soared leapt plunged plummeted sank shot cumulative aggregate accumulated abrupt abruptly users
 five six seven eight nine eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety fourth tenth thirds quarters halves double triple fold percentile points pp ms min sec hrs utc gmt am pm ttl ok okay
-""".split()
-)
+""")
 _ENDINGS: Final = (
     ("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("er", ""), ("est", ""),
     ("ly", ""), ("ily", "y"), ("ally", "al"), ("ness", ""), ("n't", ""), ("'s", ""), ("'", ""), ("'re", ""), ("'ve", ""), ("'ll", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _FLIPS: Final = {
     "fell": "rose", "drop": "rise", "fallen": "risen", "below": "above", "lower": "higher", "dropped": "climbed", "falling": "rising",
     "down": "up", "fewer": "more", "slower": "faster", "declined": "increased", "decline": "increase", "reduced": "raised", "shrank": "grew", "halved": "doubled",
 }  # fmt: skip
-DIRECTIONS: Final = {**_FLIPS, **{after: before for before, after in _FLIPS.items() if after not in {"more"}}}
+DIRECTIONS: Final = {**_FLIPS, **{after: before for before, after in _FLIPS.items() if after != "more"}}
 METRICS: Final = (
     "hit rate",
     "error rate",
@@ -53,7 +54,7 @@ CAUSES: Final = (
 STRANGERS: Final = ("checkout", "users", "orders", "profile-cache")
 _UNITS: Final = (
     (r"(?<=\d)(?: %|%| percent\b)(?! ?points)", " points"), (r"(?<=\d) (?:percentage )?points\b", " %"), (r"(?<=\d) ?ms\b", " s"), (r"(?<=\d) (?:s|seconds)\b", " ms"),
-    (r"(?<=\d) (?:min|minutes)\b", " hours"), (r"(?<=\d) hours?\b", " minutes"), (r"(?<=\d) (?:min|minutes)\b", " seconds"), (r" entries\b", " ms"),
+    (r"(?<=\d) (?:min|minutes)\b", " hours"), (r"(?<=\d) hours?\b", " minutes"), (r"(?<=\d) (?:min|minutes)\b", " seconds"), (r"(?<=\d) entries\b", " ms"),
 )  # fmt: skip
 
 
@@ -78,10 +79,8 @@ def mutants(sentence: str, brief: Brief) -> Iterator[Mutant]:
 
 def _numbers(sentence: str) -> Iterator[Mutant]:
     for found in _NUMBER.finditer(sentence):
-        if (
-            sentence[: found.start()].endswith(tuple(f"{month} " for month in _MONTHS))
-            or re.match(r"\d{4}(?!\d)", found[0])
-            and found[0].startswith("20")
+        if sentence[: found.start()].endswith(tuple(f"{month} " for month in _MONTHS)) or (
+            re.match(r"\d{4}(?!\d)", found[0]) and found[0].startswith("20")
         ):
             continue
         for factor, added in ((1.37, 0.0), (0.6, 0.0), (10.0, 0.0), (1.0, 9.0)):
@@ -148,7 +147,7 @@ def _swapped(sentence: str) -> Iterator[Mutant]:
         )
         if ":" not in sentence[one.end() : one.end() + 1]
     ]
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         between = sentence[first.end() : second.start()]
         if first[0] == second[0] or not re.search(
             r"from|expected|normal|against|where|instead|baseline|versus|usual|before|seen|observed| of |to",
@@ -161,18 +160,19 @@ def _swapped(sentence: str) -> Iterator[Mutant]:
 
 
 def _metrics(sentence: str, data: Any) -> Iterator[Mutant]:
+    """Another metric's name, unless that one too did what the sentence says."""
     moved = {one["name"] for one in data["metrics"]}
     still = {one["name"] for one in data["unchanged"]}
+    told = " ".join(text for cause in data["causes"] for text in cause["for"])
+    numbers = re.search(r"\d", _TIMES.sub("", sentence)) is not None
     for name in METRICS:
         for found in re.finditer(rf"\b{name}\b", sentence, re.IGNORECASE):
             for other in METRICS:
-                if (
-                    other == name
-                    or (name in still and other in still)
-                    or (name in moved and other in moved and not re.search(r"\d", _TIMES.sub("", sentence)))
-                ):
-                    continue
-                yield f"metric {other}", sentence[: found.start()] + other + sentence[found.end() :]
+                alike = (name in still and other in still) or (
+                    name in moved and (other in moved or other in told) and not numbers
+                )
+                if other != name and not alike:
+                    yield f"metric {other}", sentence[: found.start()] + other + sentence[found.end() :]
 
 
 def _causes(sentence: str, data: Any) -> Iterator[Mutant]:

@@ -1,0 +1,135 @@
+"""Numbers that say how long: the incident, its flagged minutes, the waiting, the baseline, an earlier incident."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from auditor.explanation.grounding.context import preceding, subjects_of
+from auditor.explanation.grounding.matching import any_agrees, facts_about
+from auditor.explanation.grounding.roles import Role
+from auditor.explanation.grounding.spot import Spot
+from auditor.explanation.grounding.values import metric_value
+
+if TYPE_CHECKING:
+    from auditor.explanation.grounding.context import Context
+    from auditor.explanation.grounding.quantities import Quantity
+    from auditor.explanation.grounding.reading import Reading
+    from auditor.explanation.grounding.spot import Spot
+
+_WAITING: Final = re.compile(
+    r"\bwait(?:ing|ed|s)?\b|\badded (?:latency|delay|response|time)|extra (?:latency|delay|time|seconds)|additional (?:latency|delay|time|wait)|cumulative|latency added|\bdelays?\b|in total|time lost|lost time|added [\w ]*(?:requests|users)|accumulated|added up"
+)
+
+_BASELINE: Final = re.compile(
+    r"\bbaseline\b|\blearn(?:ed|t|ing)\b|\btrained\b|\bhistory\b|\bmodel of\b|\bold\b|\brests on\b|\bbuilt on\b"
+)
+
+_AGED: Final = re.compile(
+    r"\bold\b|\bage (?:of|is)\b|\bof history\b|\blearn(?:ed|t) (?:from|over|on|in)\b|\btrained (?:on|for|over)\b"
+)
+
+_PAST: Final = re.compile(
+    r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past)\b"
+)
+
+_LASTED: Final = re.compile(r"(?:lasted|for|since|within|after|last|past)\s*(?:the )?(?:last |past )?$")
+_DURING: Final = re.compile(r"\b(?:for|lasted|after|since)\s*$")
+_CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
+
+
+def flagged_of(spot: Spot) -> bool | None:
+    """The pair "12 of 14 minutes": those flagged, of all; and "12 of them"."""
+    if spot.one.unit in {"", "windows", "time"} and re.match(
+        r"\s*of (?:them|these|those|which|the minutes|its minutes|that time)\b", spot.right
+    ):
+        number = spot.one.number.times(60.0) if spot.one.unit != "time" else spot.one.number
+        return any(
+            number.means(fact.value, spot.one.hedge)
+            for fact in facts_about(
+                spot.context, spot.cache, _durations(spot.reading, spot.one), {"flagged_minutes"}
+            )
+        )
+    for at, role in ((spot.index, "flagged_minutes"), (spot.index - 1, "minutes")):
+        if not 0 <= at < len(spot.reading.quantities) - 1:
+            continue
+        first, second = spot.reading.quantities[at], spot.reading.quantities[at + 1]
+        joint = spot.reading.low[first.end : second.start]
+        named = second.is_time or second.unit in {"windows", "window"}
+        if (
+            named
+            and first.unit in {"", "time", "windows", "minutes"}
+            and re.fullmatch(r"\s*(?:out )?of (?:the |its |all )?(?:last )?", joint)
+        ):
+            facts = facts_about(spot.context, spot.cache, _durations(spot.reading, spot.one), {role})
+            scale = 60.0 if spot.one.unit != "time" else 1.0
+            return any(spot.one.number.times(scale).means(fact.value, spot.one.hedge) for fact in facts)
+    return None
+
+
+def _durations(reading: Reading, one: Quantity) -> tuple[str, ...]:
+    near = preceding(reading, one.start)
+    return ("duration", *(f"duration {mention.subject}" for mention in near))
+
+
+def span_of_time(spot: Spot) -> bool | None:
+    """Whether a span that is no response time is right: of waiting, the baseline, a past incident, or this one.
+
+    None where the number is no span, or is a response time.
+    """
+    one = spot.one
+    if one.unit in {"windows", "window", "samples", "data points"}:
+        return _windows(spot)
+    if not one.is_time:
+        return None
+    about = f"{spot.left[-45:]}|{spot.right}"
+    if _WAITING.search(about) and not _LASTED.search(spot.left):
+        return any_agrees(one, facts_about(spot.context, spot.cache, ("waiting",))) or metric_value(spot)
+    of_latency = _speaks_of_latency(spot.reading, spot.context)
+    if spot.reading.roles[spot.index] is not Role.OPEN and of_latency and not _AGED.search(about):
+        return None
+    if _AGED.search(about) or (_BASELINE.search(about) and one.number.value >= 3600.0):
+        return any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
+    return _own(spot, of_latency=of_latency)
+
+
+def _windows(spot: Spot) -> bool:
+    """A count of windows: audited ones, those behind the baseline, or the incident's minutes."""
+    if spot.context.field in {"digest", "item"}:
+        return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("coverage",)))
+    if _BASELINE.search(spot.reading.low):
+        return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("baseline",)))
+    lasting = facts_about(spot.context, spot.cache, _durations(spot.reading, spot.one))
+    return any(spot.one.number.times(60.0).means(fact.value, spot.one.hedge) for fact in lasting)
+
+
+def _own(spot: Spot, *, of_latency: bool) -> bool | None:
+    """A span of this incident or of a past one; None where it can as well be a response time."""
+    one, known = spot.one, spot.reading.subjects or spot.context.carried
+    if _PAST.search(spot.reading.low) and spot.context.facts.past:
+        return any_agrees(one, facts_about(spot.context, spot.cache, ("past",))) or _lasting(spot)
+    if one.number.value < 60.0 and known and not _DURING.search(spot.left):
+        return None
+    if _lasting(spot) or _crept(spot):
+        return True
+    return None if one.number.value < 3600.0 and of_latency else False
+
+
+def _speaks_of_latency(reading: Reading, context: Context) -> bool:
+    named = (*subjects_of(reading.subjects), *context.carried, context.facts.lead)
+    return any("latency" in name or name.endswith("_ms") for name in named)
+
+
+def _lasting(spot: Spot) -> bool:
+    if spot.context.field in {"item", "digest"}:
+        return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("duration",)))
+    flagged = re.search(r"flag|anomal|unusual", spot.reading.low) is not None
+    roles = {"minutes", "flagged_minutes"} if flagged else {"minutes"}
+    return any_agrees(
+        spot.one, facts_about(spot.context, spot.cache, _durations(spot.reading, spot.one), roles)
+    )
+
+
+def _crept(spot: Spot) -> bool:
+    told = (fact for fact in spot.context.facts.numbers if fact.subject == "told span")
+    return _CREEP.search(spot.left) is not None and any_agrees(spot.one, told)
