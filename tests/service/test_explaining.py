@@ -330,7 +330,8 @@ async def test_what_was_under_way_at_a_stop_is_taken_up_by_the_next_and_its_cost
 ) -> None:
     write(connection, row_of())
     asker = ScriptedAsker(hang)
-    async with beside(explainer(database, asker)):
+    # with room for one it looks for no other, so that nothing but that one is under way at the stop
+    async with beside(explainer(database, asker, concurrency=1)):
         await until(lambda: len(asker.asked) == 1)
     connection.execute("update monitoring.cache_auditor_model_calls set expires_at = clock_timestamp()")
     assert await explainer(database, ScriptedAsker(), worker="next").run_once() == 1
