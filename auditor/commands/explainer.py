@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from auditor.settings import Settings
 
 _log = structlog.get_logger(__name__)
+
+SETTLE_SECONDS: Final = 600.0
+"""What was paid for is not given up as soon as other things are."""
 
 
 def caps_of(settings: Settings) -> Caps:
@@ -73,7 +76,7 @@ async def open_explainer(settings: Settings, calls: Callable[[], Calls]) -> Asyn
     options = model_options(settings)
     assert options is not None, "a model is configured"
     async with ModelClient(options) as client:
-        database = Explanations(calls(), worker=settings.worker)
+        database = Explanations(calls(), worker=settings.worker, settle_seconds=SETTLE_SECONDS)
         deadline = settings.model_deadline_seconds
         teller = Teller(database, ModelAsker(settings, client), caps_of(settings), deadline_seconds=deadline)
         waiting = Waiting(

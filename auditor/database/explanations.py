@@ -150,12 +150,22 @@ class Explanations:
         This auditor's name in the ledger of calls.
     patience_seconds
         How long a call goes on trying.
+    settle_seconds
+        How long the settling of a paid call does.
     """
 
-    def __init__(self, calls: Calls, *, worker: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        *,
+        worker: str,
+        patience_seconds: float = PATIENCE_SECONDS,
+        settle_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._calls = calls
         self._worker = worker
         self._patience_seconds = patience_seconds
+        self._settle_seconds = settle_seconds
 
     async def claim(self, waiting: Waiting, *, most: int) -> Claimed:
         """Take up to `most` incidents that wait for words; no two workers get the same."""
@@ -209,7 +219,11 @@ class Explanations:
 
     async def settle(self, outcome: Outcome) -> Settled:
         """Write what became of a call and put its explanation beside the finding, together or not at all."""
-        answer = await self._call("auditor_settle_call", {"worker": self._worker, "outcome": asdict(outcome)})
+        answer = await self._call(
+            "auditor_settle_call",
+            {"worker": self._worker, "outcome": asdict(outcome)},
+            patience_seconds=self._settle_seconds,
+        )
         return Settled(**answer)
 
     async def attach(self, fingerprint: str, explanation: Mapping[str, Any]) -> bool:
@@ -224,11 +238,13 @@ class Explanations:
         """Close the connections; safe to call twice."""
         await self._calls.close()
 
-    async def _call(self, function: str, arguments: Mapping[str, Any]) -> Any:
+    async def _call(
+        self, function: str, arguments: Mapping[str, Any], *, patience_seconds: float | None = None
+    ) -> Any:
         attempts = stamina.retry_context(
             on=_is_passing,
             attempts=None,
-            timeout=self._patience_seconds,
+            timeout=self._patience_seconds if patience_seconds is None else patience_seconds,
             wait_initial=0.1,
             wait_max=3.0,
             wait_jitter=0.5,

@@ -98,7 +98,10 @@ def test_bad_usage_is_one_sentence_and_exit_code_two(arguments: list[str], said:
         ({"AUDITOR_POLL_SECONDS": "-3"}, "AUDITOR_POLL_SECONDS is not usable"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is not usable"),
         ({"AUDITOR_EXPLAIN_SEVERITY": "loud"}, "AUDITOR_EXPLAIN_SEVERITY is not usable"),
-        ({"AUDITOR_PROMPTS_DIR": "/nonexistent"}, "There is no folder of prompts at /nonexistent"),
+        (
+            {"AUDITOR_PROMPTS_DIR": "/nonexistent/prompts"},
+            "There is no folder of prompts at /nonexistent/prompts",
+        ),
         ({"AUDITOR_CONFIG": "/nonexistent.toml"}, "AUDITOR_CONFIG names /nonexistent.toml"),
         ({"AUDITOR_DATABASE_URL": "no dsn at all"}, "AUDITOR_DATABASE_URL"),
     ],

@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 
 from auditor.database.calls import PostgresCalls
 from auditor.database.explanations import Caps, Claim, Explanations, Outcome, Planned, Waiting
-from auditor.database.rest import SupabaseCalls
 from auditor.detection.catalogue import Severity
 from auditor.errors import DependencyUnreachable
 from auditor.explanation.brief import Purpose
 from tests.database.incidents import WAITING, calls, row_of, stored, worded, write, write_many
-from tests.supabase.standing import running_supabase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable
 
     Opened = Callable[[str], Explanations]
 
 Connection = psycopg.Connection[Any]
 UNCAPPED = Caps(calls_per_hour=10_000, tokens_per_day=10**9, cost_per_day=1e6, cost_per_month=1e6)
-
-
-@pytest.fixture(params=["postgresql", "postgrest"])
-def carrier(request: pytest.FixtureRequest, database: str) -> Iterator[Callable[[], Any]]:
-    """Makes carriers of calls to the test's database, over either transport."""
-    if request.param == "postgresql":
-        yield lambda: PostgresCalls(database)
-        return
-    with running_supabase(database) as project:
-        yield lambda: SupabaseCalls(project.url, SecretStr(project.service_key))
-
-
-@pytest.fixture
-async def opened(carrier: Callable[[], Any]) -> AsyncIterator[Opened]:
-    """Opens the ledger for a worker of a given name."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        def open_for(worker: str) -> Explanations:
-            database = Explanations(carrier(), worker=worker, patience_seconds=5)
-            stack.push_async_callback(database.close)
-            return database
-
-        yield open_for
 
 
 def waiting(**changes: Any) -> Waiting:

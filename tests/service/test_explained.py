@@ -275,3 +275,15 @@ def test_a_model_that_obeys_the_data_changes_nothing_spills_nothing_and_marks_no
     assert "evil.example" not in shown
     for text in (prompts, json.dumps(found), json.dumps(calls(connection)), done.stdout, done.stderr):
         assert SECRET not in text
+
+
+def test_the_commands_work_through_a_projects_api_alone(audited: str, connection: Connection) -> None:
+    row = lead(connection)
+    with running_supabase(audited) as project, model_server() as server:
+        keys = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.service_key}
+        done = auditor("explain", row["id"][:12], dsn=None, url=server.url, **keys)
+        assert done.returncode == 0, done.stderr
+        day = auditor("digest", "--day", time.strftime("%Y-%m-%d", time.gmtime()), dsn=None, **keys)
+        assert day.returncode == 0, day.stderr
+    assert is_worded(connection)
+    assert row["title"] in day.stdout

@@ -237,32 +237,49 @@ async def test_it_is_woken_by_a_turn_and_goes_on_as_explanations_end(
     assert asker.most_at_once == 1
 
 
-async def test_an_outage_of_the_database_is_waited_out(database: str, connection: Connection) -> None:
-    class Interrupted(PostgresCalls):
-        lost = 2
+class Interrupted(PostgresCalls):
+    """Calls of which the first few of one function find no database."""
 
-        async def call_once(self, function: str, arguments: Any) -> Any:
-            if Interrupted.lost:
-                Interrupted.lost -= 1
-                self._dsn, kept = "host=127.0.0.1 port=1 dbname=x", self._dsn
-                try:
-                    return await super().call_once(function, arguments)
-                finally:
-                    self._dsn = kept
+    def __init__(self, dsn: str, function: str, times: int) -> None:
+        super().__init__(dsn)
+        self._function = function
+        self._left = times
+
+    async def call_once(self, function: str, arguments: Any) -> Any:
+        if function != self._function or not self._left:
             return await super().call_once(function, arguments)
+        self._left -= 1
+        return await PostgresCalls("host=127.0.0.1 port=1 dbname=x").call_once(function, arguments)
 
-    write(connection, row_of())
-    asker = ScriptedAsker()
-    ledger = Explanations(Interrupted(database), worker="w", patience_seconds=0.01)
+
+def interrupted(dsn: str, asker: ScriptedAsker, function: str, *, settle_seconds: float = 0.01) -> Explainer:
+    ledger = Explanations(
+        Interrupted(dsn, function, 2), worker="w", patience_seconds=0.01, settle_seconds=settle_seconds
+    )
     teller = Teller(ledger, asker, Caps(10, 10**6, 1, 1), deadline_seconds=5)
-    work = Explainer(
+    return Explainer(
         ledger, teller, Waiting(**WAITING), concurrency=1, vitals=ExplainingVitals(), poll_seconds=0.05
     )
+
+
+async def test_an_outage_of_the_database_is_waited_out(database: str, connection: Connection) -> None:
+    write(connection, row_of())
+    asker = ScriptedAsker()
     with capture_logs() as logs:
-        async with beside(work) as task:
+        async with beside(interrupted(database, asker, "auditor_claim_explanations")) as task:
             await until(lambda: len(asker.asked) == 1)
             assert not task.done()
     assert any(log["event"] == "explaining_paused" for log in logs)
+
+
+async def test_what_was_paid_for_is_settled_after_an_outage_that_other_calls_give_up_over(
+    database: str, connection: Connection
+) -> None:
+    write(connection, row_of())
+    asker = ScriptedAsker()
+    assert await interrupted(database, asker, "auditor_settle_call", settle_seconds=30).run_once() == 1
+    assert len(asker.asked) == 1
+    assert stored(connection)["explanation"]["source"] == "model"
 
 
 def auditor(dsn: str, work: Explainer, **given: Any) -> Auditor:
@@ -313,7 +330,8 @@ async def test_what_was_under_way_at_a_stop_is_taken_up_by_the_next_and_its_cost
 ) -> None:
     write(connection, row_of())
     asker = ScriptedAsker(hang)
-    async with beside(explainer(database, asker)):
+    # with room for one it looks for no other, so that nothing but that one is under way at the stop
+    async with beside(explainer(database, asker, concurrency=1)):
         await until(lambda: len(asker.asked) == 1)
     connection.execute("update monitoring.cache_auditor_model_calls set expires_at = clock_timestamp()")
     assert await explainer(database, ScriptedAsker(), worker="next").run_once() == 1
