@@ -75,7 +75,11 @@ def _tally(spot: Spot) -> bool | None:
             r"\b(?<!not )(?:moved|changed|unusual|affected|anomalous|abnormal|deviat\w+)\b", spot.right
         ):
             names |= {"unchanged"}
-    qualified = re.search(r"\b(critical|warning|info|open|resolved)\b", spot.right[: match.end()])
+    qualified = re.search(
+        r"\b(critical|warning|info|open|resolved)\b", spot.right[: match.end()]
+    ) or re.match(
+        r"\s*of the incidents (?:is|are|was|were) (critical|warning|info|open|resolved)\b", spot.right
+    )
     if qualified and name == "incidents":
         names = {qualified[1]}
     return any_agrees(

@@ -35,7 +35,7 @@ _USUAL: Final = (
 )
 _FILL: Final = (
     r"(?:\s+(?:value|level|figure|mark|rate|share|ratio|number|count|volume|is|was|were|are|be|being|of|around|about|roughly|to be|for|the|this|that|these|time|day|hour|"
-    r"minutes?|on|in|it|its|an?|some|would|should|reading|average|one|pace|speed|sits|runs|hovers|stands|predicts|says|puts|gives)|\s*§+|\s*[\ue000-\uf8ff]|'s|’s)*"
+    r"minutes?|on|in|it|its|an?|some|would|should|reading|average|one|pace|speed|sits|runs|hovers|stands|predicts|says|puts|gives)|\s*§++|\s*[\ue000-\uf8ff]|'s|’s)*"
 )
 _EXPECTED_LEFT: Final = re.compile(
     rf"(?:(?<!as )\b{_USUAL}{_FILL}\s*[:=(]?\s*|(?<!than )(?<!as )(?<!below )(?<!above )(?<!beyond )(?<!under )(?<!over )\b{_USUAL}{_FILL}\s+(?:at|with|near)\s*"
@@ -53,7 +53,7 @@ _NOW_LEFT: Final = re.compile(
 )
 _FIRST_LEFT: Final = re.compile(
     r"\b(?:at first|initially|(?:in|with) (?:its|the) (?:very )?first (?:minute|window|reading)|first (?:\w+ )?(?:minute|value|reading|window|measurement)|started (?:off |out )?(?:at|with|from)|began (?:at|with)|opened (?:at|with)|starting (?:at|from|with)|first)"
-    r"(?:\s+(?:was|is|of|at|it|with|to|stood|had|fell|dropped|rose|climbed|jumped|reached|the|an?|hit|read)|\s*§+|\s*[:=(,])*\s*$"
+    r"(?:\s+(?:was|is|of|at|it|with|to|stood|had|fell|dropped|rose|climbed|jumped|reached|the|an?|hit|read)|\s*§++|\s*[:=(,])*\s*$"
 )
 _FIRST_RIGHT: Final = re.compile(
     r"^\s*[,(]?\s*(?:at first|initially|in (?:its|the) (?:very )?first (?:minute|window)|at the (?:start|beginning|onset|outset)|when it (?:began|started)|to begin with|at onset|to start with|in the opening minute)\b"
@@ -63,24 +63,24 @@ _DISTANCE: Final = (
 )
 _EFFECT_LEFT: Final = re.compile(
     rf"(?:\b(?:by|down|off|lost|gained|loses|losing|shed|up|{VERBS})(?:\s+(?:another|a further|an?|the|its|some|as much as|full|good))*"
-    rf"|\b(?:{NOUNS}|{_DISTANCE})(?:\s*§+|\s+(?:in|of the|of its|the|here|so far))*\s*(?:is|was|of|by|amounts to|comes to|[:=])(?:\s+(?:an?|the|some|full))*)\s*$"
+    rf"|\b(?:{NOUNS}|{_DISTANCE})(?:\s*§++|\s+(?:in|of the|of its|the|here|so far))*\s*(?:is|was|of|by|amounts to|comes to|[:=])(?:\s+(?:an?|the|some|full))*)\s*$"
 )
 _EFFECT_RIGHT: Final = rf"(?:too )?(?:lower|higher|below|above|beneath|less|fewer|more|under|over|slower|faster|longer|shorter|worse|better|smaller|larger|bigger|short of|off|down|up|short|beyond|in excess|away|shy of|{NOUNS}|{_DISTANCE})\b(?! than [\d§])"
 _EFFECT_HERE: Final = re.compile(rf"^[\s-]*{_EFFECT_RIGHT}")
 _EFFECT_APPOSED: Final = re.compile(rf"^[\s)]*,?\)?\s*{_EFFECT_RIGHT}")
 _RATIO_RIGHT: Final = re.compile(
-    rf"^\s*(?:as (?:much|many|high|low|large|big|long|slow|fast|often|small|few)|(?:of|the|its|their|what)(?: (?:the|its|their|what(?: is|'s| was| it is)?|[\ue000-\uf8ff]'s))?\s*(?:§+\s*)?(?:(?:that|which) (?:is|was) )?(?:(?:long-term|own|learned|hit|cache)\s+)*{_USUAL}\b(?!\s*[:=]))"
+    rf"^\s*(?:as (?:much|many|high|low|large|big|long|slow|fast|often|small|few)|(?:of|the|its|their|what)(?: (?:the|its|their|what(?: is|'s| was| it is)?|[\ue000-\uf8ff]'s))?\s*(?:§++\s*)?(?:(?:that|which) (?:is|was) )?(?:(?:long-term|own|learned|hit|cache)\s+)*{_USUAL}\b(?!\s*[:=]))"
 )
 _NOW_RIGHT: Final = re.compile(
-    r"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|are|is|were|was|have|has|been|being|a|minute|served|from|cache))*\s*"
+    r"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§++|are|is|were|was|have|has|been|being|a|minute|served|from|cache))*\s*"
     r"(?:now|currently|at the moment|at present|seen|observed|measured|recorded|actually|actual|instead|left|remain(?:s|ed|ing)?|lately|so far|in (?:its|the) (?:worst|most unusual)|at (?:its|the) (?:worst|lowest|peak|low|trough|bottom))\b(?! (?:above|below|higher|lower))"
 )
 _EXPECTED_RIGHT: Final = re.compile(
-    rf"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|is|are|was|were|would|should|be|have|been|what|it|its|one|we|that|which|level|value|being|as|had|an?|minute|cache|could|per|more|considered|regarded|counted|to)){{0,6}}"
+    rf"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§++|is|are|was|were|would|should|be|have|been|what|it|its|one|we|that|which|level|value|being|as|had|an?|minute|cache|could|per|more|considered|regarded|counted|to)){{0,6}}"
     rf"\s*(?:\(\s*{_USUAL}\s*\)|(?<!\(){_USUAL}\b)"
 )
 _BEFORE_LEFT: Final = re.compile(
-    r"\b(?:before|beforehand|prior to|until then|previously|earlier|up to then)\b[^;]{0,45}§+ (?:was|were|had been|hovered|stood|sat|ran|averaged|had|lay)(?: (?:steady|stable|still|typically|usually))?(?: (?:at|around|near))?\s*$"
+    r"\b(?:before|beforehand|prior to|until then|previously|earlier|up to then)\b[^;]{0,45}§++ (?:was|were|had been|hovered|stood|sat|ran|averaged|had|lay)(?: (?:steady|stable|still|typically|usually))?(?: (?:at|around|near))?\s*$"
 )
 _LOWER_LEFT: Final = re.compile(
     r"\b(?:lower|bottom) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bfloor of\s*$"
