@@ -45,6 +45,8 @@ def wrong_moments(reading: Reading, context: Context) -> Iterator[str]:
         if one.wrong:
             yield one.wrong
             continue
+        if context.field == "step" and one.minute is None and one.day is None:
+            continue
         parts = _parts(reading, index)
         fits = any(one.may_be(moment, facts.as_of) for part, moment in facts.moments if part in parts)
         if not fits and not _on_the_grid(one, context):

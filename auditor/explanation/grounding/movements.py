@@ -52,6 +52,9 @@ _OTHER_LEVEL: Final = re.compile(
 _UNUSUAL_NOUN: Final = re.compile(r" (?:minute|moment|window|value|reading|pattern|level)")
 _NORMAL_NUMBER: Final = re.compile(r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$")
 _NO_LONGER: Final = re.compile(r"\b(?:not|no longer|never|n't)\s+(?:\w+ )?$")
+_PAST_TENSE: Final = re.compile(
+    r"(?:fell|fallen|dropped|rose|risen|climbed|increased|decreased|declined|jumped|surged|spiked|doubled|tripled|halved|collapsed|plunged|shrank|shrunk|grew|grown|soared|sank)\b"
+)
 _IMPROVED: Final = re.compile(
     r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))"
 )
@@ -154,7 +157,8 @@ def _counted(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
 def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each movement, stillness or verdict on it that the brief does not bear out."""
     for move in movements(reading):
-        if not _moved_so(move, reading, context):
+        advised = context.field == "step" and not _PAST_TENSE.match(reading.low, move.at)
+        if not advised and not _moved_so(move, reading, context):
             said = {"down": "down", "up": "up", "slower": "slower", "faster": "faster"}[move.did]
             yield f"{_named(move.subjects)} did not go {said} in the evidence"
     for found in _EMPTY.finditer(reading.low):
@@ -195,7 +199,9 @@ def _moved_so(move: Movement, reading: Reading, context: Context) -> bool:
 
 def _one_moved(context: Context, cache: str, subject: str, move: Movement, _shared: set[str]) -> bool:
     dids = context.facts.did(cache, kin(subject))
-    return (move.did not in dids and bool(dids)) if move.denied else move.did in dids
+    if move.denied:
+        return move.did not in dids and (bool(dids) or subject not in JUDGED)
+    return move.did in dids
 
 
 def _carried(context: Context) -> tuple[str, ...]:

@@ -90,7 +90,8 @@ def span_of_time(spot: Spot) -> bool | None:
     if _WAITING.search(about) and not _LASTED.search(spot.left):
         return any_agrees(one, facts_about(spot.context, spot.cache, ("waiting",))) or metric_value(spot)
     of_latency = _speaks_of_latency(spot.reading, spot.context)
-    if spot.reading.roles[spot.index] is not Role.OPEN and of_latency and not _AGED.search(about):
+    placed = spot.reading.roles[spot.index] is not Role.OPEN and not _DURING.search(spot.left)
+    if placed and of_latency and not _AGED.search(about):
         return None
     if _AGED.search(about) or (_BASELINE.search(about) and one.number.value >= 3600.0):
         return any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
@@ -135,4 +136,5 @@ def _lasting(spot: Spot) -> bool:
 
 def _crept(spot: Spot) -> bool:
     told = (fact for fact in spot.context.facts.numbers if fact.subject == "told span")
-    return _CREEP.search(spot.left) is not None and any_agrees(spot.one, told)
+    cued = spot.context.field == "step" or _CREEP.search(spot.left) is not None
+    return cued and any_agrees(spot.one, told)
