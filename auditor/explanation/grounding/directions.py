@@ -44,7 +44,7 @@ STILL: Final = re.compile(
     rf"|as (?:high|low|many|much|large|fast|slow) as (?:ever|usual|expected|before)"
     rf"|(?:is|are|was|were|remain(?:s|ed|ing)?|stay(?:s|ed|ing)?|look(?:s|ed)?|kept|keeps|held|holding|holds|behav(?:es|ed|e|ing)|appear(?:s|ed)?|seem(?:s|ed)?) {_ADVERBS}(?:normal(?:ly)?|usual|fine|healthy|flat|level|put|ordinary|quiet|good|ok|okay|typical|where (?:it|they) (?:was|were|should be))"
     rf"|(?:not|never|n't|nor|neither|barely|hardly|scarcely) {_ADVERBS}(?:have |has |been |be |did |seen? |show(?:n|s|ed)? )?(?:any |a )?{_ADVERBS}(?:mov(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|shift(?:ed|ing)?|react(?:ed)?|affected|deviat(?:e[sd]?|ing)|unusual|budge[sd]?|anomalous|abnormal)"
-    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|held|holds (?:steady|up|firm)|(?<=§ )(?:flat|level)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
+    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|nothing (?:unusual|abnormal|anomalous|out of the ordinary)|held|holds (?:steady|up|firm)|(?<=§ )(?:flat|level)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
 )
 NEITHER: Final = re.compile(
     r"\b(?:neither|no|none of) (?P<these>[^;.:]{0,110}?) (?:has |have |is |are |was |were |did )?(?:ever |really |noticeably )?(?:chang\w+|mov\w+|shift\w*|react\w*|affected|unusual|anomalous|budge\w*|deviat\w+|f[ae]ll\w*|r[io]se\w*|dropped|increased|decreased|climbed)\b"
@@ -52,7 +52,7 @@ NEITHER: Final = re.compile(
 """None of several things moved."""
 
 MOVED: Final = re.compile(
-    r"(?:(?<=§ )|(?<=§ has )|(?<=§ have ))changed\b|\b(?:unusual|anomalous|abnormal|moved|deviat(?:e[sd]?|ing)|off (?:its|their) (?:usual|normal)|outside (?:of )?(?:its|their|the) (?:own )?(?:usual|normal|expected)|out of (?:its|their) (?:usual |normal )?range|affected|disturbed|irregular|out of the ordinary|reacted|shifted)\b"
+    r"(?<!nothing )(?:(?<=§ )|(?<=§ has )|(?<=§ have ))changed\b(?! by)|\b(?:(?<!nothing )unusual|(?<!nothing )anomalous|(?<!nothing )abnormal|moved|deviat(?:e[sd]?|ing)|off (?:its|their) (?:usual|normal)|outside (?:of )?(?:its|their|the) (?:own )?(?:usual|normal|expected)|out of (?:its|their) (?:usual |normal )?range|affected|disturbed|irregular|out of the ordinary|reacted|shifted)\b"
 )
 NEGATION: Final = re.compile(
     r"(?:\b(?:not|never|no|without|neither|nor|hardly|barely|cannot|rather than|nothing|rules? out|ruled out|ruling out|exclud\w+|against)\b|n't\b)(?:[\w' ,-]|§|[\ue000-\uf8ff]){0,28}$"

@@ -28,7 +28,7 @@ _WORST: Final = re.compile(
     r"\b(?:worst|lowest|highest|peak(?:ed|ing|s)?|trough|bottom(?:ed)?|most unusual|extreme|minimum|maximum|low point|high point|nadir|deepest)\b"
 )
 _PAST: Final = re.compile(
-    r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already)\b"
+    r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already|same (?:thing )?(?:happened|occurred))\b"
 )
 _ENDING: Final = frozenset({"ended", "as_of"})
 _ANY: Final = tuple(JUDGED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -107,12 +106,24 @@ _DASH: Final = re.compile(r"^\s*(?:-|–)\s*$")
 _AND: Final = re.compile(r"^\s*and\s*(?:(?:about|around|roughly)\s*)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A number with its part, and where the words that gave it end."""
-
-    quantity: Quantity
-    role: Role
+_BY_LEFT: Final = re.compile(r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$")
+_FIRM: Final = (
+    (_BY_LEFT, Role.EFFECT),
+    (_LOST_LEFT, Role.EFFECT),
+    (_LOWER_LEFT, Role.LOWER),
+    (_UPPER_LEFT, Role.UPPER),
+)
+"""Words before a number that outweigh any after it."""
+_LOOSE: Final = (
+    (_BEFORE_LEFT, Role.EXPECTED),
+    (_FIRST_LEFT, Role.FIRST),
+    (_FROM_LEFT, Role.FROM),
+    (_EXPECTED_LEFT, Role.EXPECTED),
+    (_AGAINST_LEFT, Role.EXPECTED),
+    (_NOW_LEFT, Role.NOW),
+    (_EFFECT_LEFT, Role.EFFECT),
+)
+"""Words before a number that count where none after it does."""
 
 
 def roles(low: str, found: list[Quantity]) -> list[Role]:
@@ -146,21 +157,29 @@ def _around(low: str, found: list[Quantity], index: int, taken: int) -> tuple[st
 
 
 def _pair(low: str, found: list[Quantity], index: int, taken: int) -> tuple[Role, Role] | None:
+    """The parts of a number and the next, where the two form a range or a way from one to the other."""
     if index + 1 == len(found):
         return None
     one, after = found[index], found[index + 1]
     if one.unit != after.unit and not {one.unit, after.unit} <= {"share", "%", ""}:
         return None
-    joint = low[one.end : after.start]
-    left = _around(low, found, index, taken)[0]
-    ranged = _RANGE_WORD.search(left.rsplit(";", 1)[-1]) is not None
-    if _DASH.match(joint) or (_AND.match(joint) and re.search(r"\bbetween\s*(?:the|an?)?\s*$", left)):
+    joint, left = low[one.end : after.start], _around(low, found, index, taken)[0]
+    between = _AND.match(joint) and re.search(r"\bbetween\s*(?:the|an?)?\s*$", left)
+    if _DASH.match(joint) or between:
         return Role.LOWER, Role.UPPER
     if not _TO.match(joint):
         return None
-    if ranged and (not re.search(r"\bfrom\b", left) or not re.search(rf"\b(?:{MOVING})\b", left)):
-        return Role.LOWER, Role.UPPER
-    return Role.FROM, Role.NOW
+    beyond = low[after.end : found[index + 2].start if index + 2 < len(found) else len(low)]
+    return (Role.LOWER, Role.UPPER) if _is_range(left, beyond) else (Role.FROM, Role.NOW)
+
+
+def _is_range(left: str, beyond: str) -> bool:
+    """Whether "X to Y" is what is normal, by the words before and after it."""
+    starts = re.search(r"\bfrom\b", left) is not None
+    if not starts and _EXPECTED_RIGHT.match(beyond):
+        return True
+    ranged = _RANGE_WORD.search(left.rsplit(";", 1)[-1]) is not None
+    return ranged and (not starts or not re.search(rf"\b(?:{MOVING})\b", left))
 
 
 def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
@@ -170,27 +189,16 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "pt":
         valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
         return (Role.NOW if valued else Role.EFFECT), 0
-    if re.search(
-        r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$", left
-    ) or _LOST_LEFT.search(left):
-        return Role.EFFECT, 0
-    after = _after(left, right)
-    if after is not None:
-        return after
-    for pattern, role in (
-        (_LOWER_LEFT, Role.LOWER),
-        (_UPPER_LEFT, Role.UPPER),
-        (_BEFORE_LEFT, Role.EXPECTED),
-        (_FIRST_LEFT, Role.FIRST),
-        (_FROM_LEFT, Role.FROM),
-        (_EXPECTED_LEFT, Role.EXPECTED),
-        (_AGAINST_LEFT, Role.EXPECTED),
-        (_NOW_LEFT, Role.NOW),
-        (_EFFECT_LEFT, Role.EFFECT),
-    ):
-        if pattern.search(left):
-            return role, 0
-    return (Role.EFFECT, 0) if one.sign else (Role.OPEN, 0)
+    for patterns in (_FIRM, None, _LOOSE):
+        if patterns is None:
+            after = _after(left, right)
+            if after is not None:
+                return after
+            continue
+        for pattern, role in patterns:
+            if pattern.search(left):
+                return role, 0
+    return (Role.EFFECT if one.sign else Role.OPEN), 0
 
 
 def _after(left: str, right: str) -> tuple[Role, int] | None:

@@ -32,12 +32,12 @@ _AFFECTS: Final = re.compile(
     r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
 _FROM: Final = re.compile(
-    r"\b(?:arriv\w+|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors) (?:from|by|to) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+    r"\b(?:arriv\w+|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors|writes|written|wrote) (?:from|by|to|for) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
 _HYPHENED: Final = re.compile(r"\b(?P<word>[a-z]+)-cache\b")
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
-_VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
+_VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|responds?|behaves?|performs?|runs|keeps|remains?|looks|seems|appears|returned|came|sits|stood|reports?|stopped|became|stands)"
 _SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z][a-z-]*) (?P<verb>{_VERB})\b")
 _LABELS: Final = words("""summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
     reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""")

@@ -30,11 +30,12 @@ _AGED: Final = re.compile(
 )
 
 _PAST: Final = re.compile(
-    r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past)\b"
+    r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past|same (?:thing )?(?:happened|occurred))\b"
 )
 
 _LASTED: Final = re.compile(r"(?:lasted|for|since|within|after|last|past)\s*(?:the )?(?:last |past )?$")
 _DURING: Final = re.compile(r"\b(?:for|lasted|after|since)\s*$")
+_INCIDENT: Final = re.compile(r"\b(?:incident|anomaly|problem|issue|alert|drop|fall|rise)\b")
 _OF_THEM: Final = re.compile(r"\s*of (?:them|these|those|which|the minutes|its minutes|that time)\b")
 _OF_ALL: Final = re.compile(r"\s*(?:out )?of (?:the |its |all )?(?:last )?")
 _CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
@@ -94,7 +95,8 @@ def span_of_time(spot: Spot) -> bool | None:
     if placed and of_latency and not _AGED.search(about):
         return None
     if _AGED.search(about) or (_BASELINE.search(about) and one.number.value >= 3600.0):
-        return any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
+        aged = any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
+        return aged or (_INCIDENT.search(spot.left) is not None and _lasting(spot))
     return _own(spot, of_latency=of_latency)
 
 

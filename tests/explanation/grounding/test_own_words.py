@@ -100,4 +100,4 @@ def test_the_diagnosis_s_sentences_stand_as_they_are(shape: int) -> None:
                 failing += _failing(sentence, about, "why", one["cause"])
             failing += _failing(one["refute"], about, "step")
     assert failing == []
-    assert counted > 60
+    assert counted >= 40
