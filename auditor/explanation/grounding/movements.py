@@ -45,6 +45,8 @@ _SHAPES: Final = re.compile(
 _WOULD: Final = re.compile(
     r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b"
 )
+_NEUTRAL: Final = frozenset({"throughput", "cache_size", "validity", "lookups", "sets", ""})
+"""Subjects for which neither way is better."""
 _EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
 _OTHER_LEVEL: Final = re.compile(
     r"\b(?:confidence|risk|impact|severity|likelihood|cost|probability|certainty|priority|urgency|chance|number)\b"
@@ -314,17 +316,25 @@ def _clause_wide(low: str, at: int) -> str:
 
 
 def _wrong_verdicts(reading: Reading, context: Context) -> Iterator[str]:
-    """Better or worse: the leading metric must have gone the way that is good or bad for it."""
-    lead = context.facts.did(context.cache, (context.facts.lead,))
-    good = "up" if context.facts.lead == "hit_rate" else "down"
-    if context.field == "step" or context.facts.lead in {"throughput", "cache_size", "validity", ""}:
+    """Better or worse: what is spoken of, or else the leading metric, must have gone the way that is good or bad for it."""
+    if context.field == "step":
         return
-    for pattern, way in ((_IMPROVED, {good}), (_WORSENED, {"up", "down"} - {good})):
+    for pattern, better in ((_IMPROVED, True), (_WORSENED, False)):
         for found in pattern.finditer(reading.low):
             clause = _clause(reading.low, found.start())
-            if not _supposed(clause) and not NEGATION.search(clause) and not lead & way:
-                yield f"{_named((context.facts.lead,))} got neither better nor worse the way it is said"
-                return
+            if _supposed(clause) or NEGATION.search(clause):
+                continue
+            cache = context.cache_at(reading, found.start())
+            for subject in subjects_of(preceding(reading, found.start())) or (context.facts.lead,):
+                if subject not in _NEUTRAL and _way_of(subject, better=better) not in context.facts.did(
+                    cache, kin(subject)
+                ):
+                    yield f"{_named((subject,))} got neither better nor worse the way it is said"
+
+
+def _way_of(subject: str, *, better: bool) -> str:
+    """The way that is better, or worse, for a subject: up for hits, down for all else."""
+    return "up" if (subject in {"hit_rate", "hits"}) is better else "down"
 
 
 def unknown_subjects(reading: Reading, context: Context) -> Iterator[str]:

@@ -39,6 +39,7 @@ _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
 _VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|responds?|behaves?|performs?|runs|keeps|remains?|looks|seems|appears|returned|came|sits|stood|reports?|stopped|became|stands)"
 _SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z][a-z-]*) (?P<verb>{_VERB})\b")
+_APPOSED: Final = re.compile(rf", (?P<word>[a-z][a-z-]*), {_VERB}\b")
 _LABELS: Final = words("""summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
     reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""")
 _THINGS: Final = words("""this its thus as is was has does hits misses lookups sets evictions errors requests operations entries keys items calls metrics signals causes minutes windows hours days seconds others
@@ -120,6 +121,9 @@ def _heads(low: str) -> Iterator[str]:
         labels = low[head.end() : head.end() + 1] == ":" and head["word"] not in _LABELS
         if labels or not is_plain(head["word"]):
             yield head["word"]
+    for found in _APPOSED.finditer(low):
+        if not is_plain(found["word"]) or (found["word"].endswith("s") and found["word"] not in _THINGS):
+            yield found["word"]
     for found in _SUBJECT_OF_VERB.finditer(low):
         word = found["word"]
         waiting = word in {"users", "clients", "callers"} and re.match(
