@@ -30,7 +30,7 @@ _IDLE: Final = (
     r"(?:look|looked|back|back it|keep|follow|set|clean|wake|speed|warm|make|makes|pick|catch|end|add|adds|took|take|takes|free|freed|filled?|fills the cache|filling|fill the cache|show|shows|mix|open|hold|holds|break|build|line|lines|dug|sum) up|"
     r"up and running|go(?:es)? down as|shut down|break down|narrow(?:s|ed)? down|track(?:s|ed)? down|slow query|slow queries|one more|some more|what is more|"
     r"above all|see above|the above|below is|falls? (?:outside|within|into|in line)|fall(?:s|ing)? short|as fast as|at least|over time|over the|not less|growing list|"
-    r"lower bound|upper bound|lower end|higher end|lower edge|upper edge|lower limit|upper limit|more detail|wait(?:ed|ing|s)? .{0,24}?longer|crept up|creeps up|creeping up|further down|down the line|added waiting|extra (?:backend )?calls|added latency|extra latency|more evidence|once more"
+    r"lower bound|upper bound|lower end|higher end|lower edge|upper edge|lower limit|upper limit|more detail|(?:is|are|was|were|been|being) added|wait(?:ed|ing|s)? .{0,24}?longer|crept up|creeps up|creeping up|further down|down the line|added waiting|extra (?:backend )?calls|added latency|extra latency|more evidence|once more"
 )
 IDLE: Final = re.compile(rf"\b(?:{_IDLE})\b")
 """Words that look like movement and are none."""

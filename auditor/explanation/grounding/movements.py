@@ -32,7 +32,7 @@ _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
 _CACHE_LEFT: Final = re.compile(
-    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
+    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| that| which| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
 )
 _SIZED: Final = re.compile(r"gr[eo]w|shr[aiu]nk|larger|bigger|smaller|swell|swoll|balloon|contract")
 _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
@@ -47,6 +47,9 @@ _WOULD: Final = re.compile(
 )
 _NEUTRAL: Final = frozenset({"throughput", "cache_size", "validity", "lookups", "sets", ""})
 """Subjects for which neither way is better."""
+_SHARE: Final = re.compile(
+    r"% of (?:all |the )?(?:lookups|requests)\b[^,;.]{0,16}?\b(?:(?P<miss>miss(?:es|ed)?)|hits?)\b"
+)
 _EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
 _OTHER_LEVEL: Final = re.compile(
     r"\b(?:confidence|risk|impact|severity|likelihood|cost|probability|certainty|priority|urgency|chance|number)\b"
@@ -137,6 +140,8 @@ def _before(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
         return counted
     if not before and (match := _LATER.match(reading.low, found.end())):
         return subjects_of(following(reading, match.end()))
+    if subjects_of(before) == ("lookups",) and (share := _SHARE.search(reading.spoken)):
+        return ("miss_rate",) if share["miss"] else ("hit_rate",)
     return subjects_of(before)
 
 

@@ -23,6 +23,9 @@ NOUN_SUBJECTS: Final = {
 }  # fmt: skip
 
 _MISSING: Final = re.compile(r"\b(?:lookups|requests|gets|reads)\b[^,;.]{0,16}\bmiss(?:es|ed)?\b")
+_OF_ENTRIES: Final = re.compile(
+    r"\s*of (?:its|the|all|their)(?: own| cached| stored)? (?:entries|items|contents?|size)\b"
+)
 ADJOINED: Final = re.compile(
     rf"^\s*(?:(?:of (?:the |its |their )?(?:usual |normal |expected |former |previous )|more|further|extra|additional|surplus|unnecessary|avoidable|excess|added|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)"
 )
@@ -33,6 +36,8 @@ def topics(reading: Reading, index: int, one: Quantity, context: Context) -> tup
     noun = one.unit.removesuffix("/min")
     if noun and noun not in {"%", "pt", "time", "share", "times"}:
         return NOUN_SUBJECTS.get(noun[:4], (noun,))
+    if _OF_ENTRIES.match(reading.spoken, one.end):
+        return ("cache_size",)
     beside = ADJOINED.match(reading.low[one.end :])
     if beside is not None:
         named: tuple[str, ...] = subjects_of(following(reading, one.end))[:1]

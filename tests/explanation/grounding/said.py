@@ -9,6 +9,23 @@ if TYPE_CHECKING:
 
 TRUE: Final[Mapping[str, tuple[str, ...]]] = {
     "keys": (
+        "Cache “answers”: hit rate at 41 % since 10:32 UTC (normal 56–94 %).",
+        "The answers cache's hit rate fell sharply at 10:32 UTC, from about 77 % to 41 % at its lowest, and p95 latency rose from 0.4 s to 2.2 s.",
+        "At 10:32 UTC today, the hit rate of the answers cache suddenly dropped.",
+        "The hit rate is 46 % lower than expected, and the p95 response time is 450 % higher.",
+        "A drop of this size has practically no chance of being random.",
+        "Only 41 of every 100 lookups hit.",
+        "Hit rate is at roughly two fifths; more than three quarters is normal.",
+        "The drop has been severe and persistent.",
+        "It has now lasted thirteen minutes, without a sign of recovery.",
+        "The hit rate remains well under its normal range.",
+        "Response times are up, too: the p95 is now 2.2 s, when 402 ms is typical.",
+        "Neither the error rate nor the traffic has moved.",
+        "With errors and traffic flat, the backend seems healthy.",
+        "Hit-rate loss: 35.8 points (46.5 %).",
+        "The hit rate hit a low of 41.2 % at 10:36 UTC.",
+        "The p95 peaked at 2,210 ms at 10:38 UTC.",
+        "So 59 % of lookups miss, up from 23 %.",
         "The answers cache has lost close to half of its hit rate since 10:32 UTC.",
         "Hit rate for the answers cache collapsed to 41.2% (expected ~77%, normal range 56.3–94.2%) starting at 10:32 UTC on 26 November 2026 and remains low 13 minutes later.",
         "Roughly four in ten lookups now hit, compared to more than three quarters normally.",
@@ -72,6 +89,13 @@ TRUE: Final[Mapping[str, tuple[str, ...]]] = {
         "The baseline covers 20,160 windows and is 61 hours old.",
     ),
     "flushed": (
+        "From 06:05 to 06:39 UTC on 9 July 2026, tiles:v2 served few hits: its hit rate was 12 % at worst, compared with the usual 88 %.",
+        "The cache lost 99 % of its entries and had to refill.",
+        "The cache was emptied, with 120 entries left of 9,800.",
+        "All told, it took 34 minutes to recover; 30 of those were flagged.",
+        "The cause was almost certainly a flush or cold restart (97 %).",
+        "A capacity cut is very unlikely (2 %).",
+        "12,400 additional backend calls were made at a cost of 24.80.",
         "On 9 July 2026 at 06:05 UTC the tiles:v2 cache was flushed or restarted: its size fell from 9,800 to 120 entries and the hit rate from 88% to 12%.",
         "The hit rate was back to normal by 06:39 UTC, 34 minutes later.",
         "The incident lasted 34 minutes and is resolved.",
@@ -103,6 +127,12 @@ TRUE: Final[Mapping[str, tuple[str, ...]]] = {
         "The backend is returning errors.",
     ),
     "cut": (
+        "embeddings has been short of space since 10:32 UTC: it holds 4,100 entries where 16,400 is normal.",
+        "The eviction rate climbed to 97 % (31 % expected), so almost every new entry pushes out another.",
+        "The size has stood still at about 4,120 entries.",
+        "Hit rate went down by 25.5 points to 55.5 %.",
+        "Together the extra calls cost 57.60, and 45 minutes of waiting were added.",
+        "A cut of the cache's capacity (74 %) fits best.",
         "The embeddings cache holds 4,100 entries, a quarter of its usual 16,400.",
         "The cache shrank by three quarters, from 16,400 to 4,100 entries.",
         "Nearly every set now evicts another entry: 890 evictions on 910 sets per minute.",
@@ -186,6 +216,24 @@ TRUE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 """Sentences of a summary that are borne out, by brief."""
+
+ADVICE: Final = (
+    "Check whether a deploy changed the cache key format around 10:32 UTC.",
+    "Compare the keys generated before and after 10:32 UTC.",
+    "If the key format changed, roll back the release or restore the old prefix.",
+    "Monitor the hit rate until it returns to about 77 %.",
+    "Sample missing keys and compare them with keys that were stored earlier.",
+    "Diff the code that builds cache keys.",
+    "Limit concurrent misses to protect the backend while the cache refills.",
+    "Warm the most used keys.",
+    "Confirm that the cache process has not restarted since before 10:32 UTC, to rule out a flush.",
+    "Consider raising the capacity so that old and new entries fit.",
+    "Ask the owners of the service what was released at the start.",
+    "Keep an eye on evictions, which have doubled.",
+    "Inspect the uptime of the cache to exclude a restart.",
+    "Verify that keys still have the same format and version.",
+)
+"""Steps about the brief of changed keys that are borne out."""
 
 FALSE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "keys": (
