@@ -8,7 +8,7 @@ from typing import Final
 DOWN_VERBS: Final = (
     r"f[ae]ll(?:s|en|ing)?|drop(?:s|ped|ping)?|declin(?:e[sd]?|ing)|decreas(?:e[sd]?|ing)|dip(?:s|ped|ping)?|s[iau]nk(?:s|ing)?|slump(?:s|ed|ing)?|plung(?:e[sd]?|ing)|"
     r"plummet(?:s|ed|ing)?|collaps(?:e[sd]?|ing)|tumbl(?:e[sd]?|ing)|sl(?:id(?:es?|ing)?)|shr[iau]nk(?:s|ing|en)?|crash(?:es|ed|ing)?|slip(?:s|ped|ping)?|nosedive[sd]?|"
-    r"dwindl(?:e[sd]?|ing)|contract(?:s|ed|ing)|ebb(?:s|ed|ing)?|diminish(?:es|ed|ing)?|halv(?:e[sd]?|ing)|deteriorat(?:e[sd]?|ing)|dove|dived"
+    r"dwindl(?:e[sd]?|ing)|contract(?:s|ed|ing)|ebb(?:s|ed|ing)?|diminish(?:es|ed|ing)?|halv(?:e[sd]?|ing)|deteriorat(?:e[sd]?|ing)|dove|dived|ceased|vanished|dried up|stopped(?=[.,;]|$| at\b| since\b)"
 )
 UP_VERBS: Final = (
     r"r[io]se[sn]?|rising|climb(?:s|ed|ing)?|increas(?:e[sd]?|ing)|jump(?:s|ed|ing)?|gr[eo]w(?:s|n|ing)?|soar(?:s|ed|ing)?|spik(?:e[sd]?|ing)|surg(?:e[sd]|ing)|surge in|surge of (?=§)|"

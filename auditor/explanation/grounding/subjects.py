@@ -27,7 +27,7 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("hit_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?hits|(?:cache[- ])?hit[- ](?:{_LATENCY}|times?)"),
     ("miss_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?misses|(?:cache[- ])?miss[- ](?:{_LATENCY}|times?)"),
     ("avg_response_time_ms", (rf"(?:average|mean|avg\.?)(?: of the)?[- ]{_LATENCY}|{_LATENCY} (?:on average|average|mean)"
-                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell))")),
+                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell)|,? (?:about |only |just )?[\d.,]+ ?(?:ms|s|seconds)\b)")),
     ("waiting", r"(?:added|extra|additional|accumulated|cumulative|total|surplus) (?:latency|waiting(?: time)?|wait(?: time)?|delay|response time)|waiting time"),
     ("latency", _LATENCY),
     ("hit_rate", (r"(?:cache[- ])?hit[- ](?:rates?|ratios?|percentage|share)|share of (?:cache )?hits"
