@@ -26,7 +26,7 @@ FASTER: Final = r"fast(?:er)?|quicker|sped up|speedier|snappier"
 MOVING: Final = f"{VERBS}|{NOUNS}|down|up|went|moved|changed|shifted"
 _ADVERBS: Final = r"(?:\w+ly |just |also |now |still |all |so |much |far |well |even |very |too |quite |any |in any way |at all )*"
 _IDLE: Final = (
-    r"no more than|more than|less than|fewer than|(?:higher|lower) than(?= \d)|more or less|up to|no longer|not only|once more|more likely|less likely|more often than not|any more|"
+    r"(?:no more|more|less|fewer) than(?! (?:the |its )?(?:usual|expected|normal|before|what|ever))|(?:higher|lower) than(?= \d)|more or less|up to|no longer|not only|once more|more likely|less likely|more often than not|any more|"
     r"(?:look|looked|back|back it|keep|follow|set|clean|wake|speed|warm|make|makes|pick|catch|end|add|adds|took|take|takes|free|freed|filled?|fills the cache|filling|fill the cache|show|shows|mix|open|hold|holds|break|build|line|lines|dug|sum) up|"
     r"up and running|go(?:es)? down as|shut down|break down|narrow(?:s|ed)? down|track(?:s|ed)? down|slow query|slow queries|one more|some more|what is more|"
     r"above all|see above|the above|below is|falls? (?:outside|within|into|in line)|fall(?:s|ing)? short|as fast as|at least|over time|over the|not less|growing list|"
