@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_a_digest_has_its_own_shape() -> None:
         (json.dumps({**ANSWER, "steps": ["x" * 301]}), r"^steps\.0 is too long"),
         (json.dumps({name: value for name, value in ANSWER.items() if name != "steps"}), "^steps is missing"),
         ("{" * 100_000, "longer than"),
-        ('{"summary":' * 9_000, "no JSON object"),
+        ('{"summary":' * 5_000, "no JSON object"),
         (TEXT.replace("The hit", "\\ud800"), "summary has the wrong type"),
     ],
 )
@@ -87,10 +88,8 @@ def test_the_reason_repeats_nothing_of_the_answer() -> None:
 
 @given(st.text() | st.text(alphabet='{}[]":, <think>/`0123456789.eE-summary'))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    try:
-        parse_reply(text, OPENED)
-    except MalformedReply as refused:
-        assert len(str(refused)) <= 120
+    with contextlib.suppress(MalformedReply):
+        assert isinstance(parse_reply(text, OPENED), Reply)
 
 
 def _objects(schema: Any) -> list[dict[str, Any]]:

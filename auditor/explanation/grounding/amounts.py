@@ -75,7 +75,11 @@ def _tally(spot: Spot) -> bool | None:
             r"\b(?<!not )(?:moved|changed|unusual|affected|anomalous|abnormal|deviat\w+)\b", spot.right
         ):
             names |= {"unchanged"}
-    qualified = re.search(r"\b(critical|warning|info|open|resolved)\b", spot.right[: match.end()])
+    qualified = re.search(
+        r"\b(critical|warning|info|open|resolved)\b", spot.right[: match.end()]
+    ) or re.match(
+        r"\s*of the incidents (?:is|are|was|were) (critical|warning|info|open|resolved)\b", spot.right
+    )
     if qualified and name == "incidents":
         names = {qualified[1]}
     return any_agrees(
@@ -109,16 +113,17 @@ def _money(spot: Spot) -> bool | None:
         return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("cost", "calls")))
     if (
         spot.one.unit in {"requests", "operations", "lookups"}
-        and re.search(r"\b(?:extra|additional|more)\b", words_about(spot.left, spot.right))
+        and re.search(r"\b(?:extra|additional|more)\b", words_about(spot))
         and "backend" in spot.left + spot.right
     ):
         return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("calls",)))
     return None
 
 
-def words_about(left: str, right: str) -> str:
-    """The words about a number."""
-    return f"{left[-25:]} {right[:25]}"
+def words_about(spot: Spot) -> str:
+    """A number with the words about it."""
+    within = spot.reading.spoken[spot.one.start : spot.one.end]
+    return f"{spot.left[-25:]} {within} {spot.right[:25]}"
 
 
 def _errors(spot: Spot) -> bool | None:

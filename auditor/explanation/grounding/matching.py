@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from auditor.explanation.grounding.facts import OWN
+from auditor.explanation.grounding.rounding import Hedge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,9 @@ def agrees(one: Quantity, fact: Fact) -> bool:
         return False
     if one.sign < 0 and fact.role not in {"effect", "change"} and fact.value > 0.0:
         return False
+    whole = one.unit == "times" and one.hedge is Hedge.ABOVE and one.number.value.is_integer()
+    if whole and fact.unit == "times" and one.number.value <= fact.value < one.number.value + 1.0:
+        return True
     return any(number.means(fact.value, one.hedge) for number in _converted(one, fact))
 
 

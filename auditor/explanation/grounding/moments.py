@@ -28,7 +28,7 @@ _WORST: Final = re.compile(
     r"\b(?:worst|lowest|highest|peak(?:ed|ing|s)?|trough|bottom(?:ed)?|most unusual|extreme|minimum|maximum|low point|high point|nadir|deepest)\b"
 )
 _PAST: Final = re.compile(
-    r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already)\b"
+    r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already|same (?:thing )?(?:happened|occurred))\b"
 )
 _ENDING: Final = frozenset({"ended", "as_of"})
 _ANY: Final = tuple(JUDGED)
@@ -44,6 +44,8 @@ def wrong_moments(reading: Reading, context: Context) -> Iterator[str]:
     for index, one in enumerate(reading.moments):
         if one.wrong:
             yield one.wrong
+            continue
+        if context.field == "step" and one.minute is None and one.day is None:
             continue
         parts = _parts(reading, index)
         fits = any(one.may_be(moment, facts.as_of) for part, moment in facts.moments if part in parts)

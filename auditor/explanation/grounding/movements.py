@@ -32,7 +32,7 @@ _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
 _CACHE_LEFT: Final = re.compile(
-    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
+    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| that| which| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
 )
 _SIZED: Final = re.compile(r"gr[eo]w|shr[aiu]nk|larger|bigger|smaller|swell|swoll|balloon|contract")
 _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
@@ -45,6 +45,11 @@ _SHAPES: Final = re.compile(
 _WOULD: Final = re.compile(
     r"\b(?:would|if|whether|unless|should|could have|might have|were it|had it|expects?|predicts?|suppose|or whether)\b"
 )
+_NEUTRAL: Final = frozenset({"throughput", "cache_size", "validity", "lookups", "sets", ""})
+"""Subjects for which neither way is better."""
+_SHARE: Final = re.compile(
+    r"% of (?:all |the )?(?:lookups|requests)\b[^,;.]{0,16}?\b(?:(?P<miss>miss(?:es|ed)?)|hits?)\b"
+)
 _EMPTY: Final = re.compile(r"\b(?:empty|emptied|half-empty)\b")
 _OTHER_LEVEL: Final = re.compile(
     r"\b(?:confidence|risk|impact|severity|likelihood|cost|probability|certainty|priority|urgency|chance|number)\b"
@@ -52,6 +57,9 @@ _OTHER_LEVEL: Final = re.compile(
 _UNUSUAL_NOUN: Final = re.compile(r" (?:minute|moment|window|value|reading|pattern|level)")
 _NORMAL_NUMBER: Final = re.compile(r"[\d%] (?:\w+ ){0,3}$|\b(?:what|than|where) (?:\w+ ){0,2}$")
 _NO_LONGER: Final = re.compile(r"\b(?:not|no longer|never|n't)\s+(?:\w+ )?$")
+_PAST_TENSE: Final = re.compile(
+    r"(?:fell|fallen|dropped|rose|risen|climbed|increased|decreased|declined|jumped|surged|spiked|doubled|tripled|halved|collapsed|plunged|shrank|shrunk|grew|grown|soared|sank)\b"
+)
 _IMPROVED: Final = re.compile(
     r"\b(?:improv(?:e[sd]?|ing)|better)\b(?! (?:understand|to|than nothing|look|idea))"
 )
@@ -132,6 +140,8 @@ def _before(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
         return counted
     if not before and (match := _LATER.match(reading.low, found.end())):
         return subjects_of(following(reading, match.end()))
+    if subjects_of(before) == ("lookups",) and (share := _SHARE.search(reading.spoken)):
+        return ("miss_rate",) if share["miss"] else ("hit_rate",)
     return subjects_of(before)
 
 
@@ -154,7 +164,8 @@ def _counted(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
 def wrong_movements(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each movement, stillness or verdict on it that the brief does not bear out."""
     for move in movements(reading):
-        if not _moved_so(move, reading, context):
+        advised = context.field == "step" and not _PAST_TENSE.match(reading.low, move.at)
+        if not advised and not _moved_so(move, reading, context):
             said = {"down": "down", "up": "up", "slower": "slower", "faster": "faster"}[move.did]
             yield f"{_named(move.subjects)} did not go {said} in the evidence"
     for found in _EMPTY.finditer(reading.low):
@@ -195,7 +206,9 @@ def _moved_so(move: Movement, reading: Reading, context: Context) -> bool:
 
 def _one_moved(context: Context, cache: str, subject: str, move: Movement, _shared: set[str]) -> bool:
     dids = context.facts.did(cache, kin(subject))
-    return (move.did not in dids and bool(dids)) if move.denied else move.did in dids
+    if move.denied:
+        return move.did not in dids and (bool(dids) or subject not in JUDGED)
+    return move.did in dids
 
 
 def _carried(context: Context) -> tuple[str, ...]:
@@ -308,17 +321,25 @@ def _clause_wide(low: str, at: int) -> str:
 
 
 def _wrong_verdicts(reading: Reading, context: Context) -> Iterator[str]:
-    """Better or worse: the leading metric must have gone the way that is good or bad for it."""
-    lead = context.facts.did(context.cache, (context.facts.lead,))
-    good = "up" if context.facts.lead == "hit_rate" else "down"
-    if context.field == "step" or context.facts.lead in {"throughput", "cache_size", "validity", ""}:
+    """Better or worse: what is spoken of, or else the leading metric, must have gone the way that is good or bad for it."""
+    if context.field == "step":
         return
-    for pattern, way in ((_IMPROVED, {good}), (_WORSENED, {"up", "down"} - {good})):
+    for pattern, better in ((_IMPROVED, True), (_WORSENED, False)):
         for found in pattern.finditer(reading.low):
             clause = _clause(reading.low, found.start())
-            if not _supposed(clause) and not NEGATION.search(clause) and not lead & way:
-                yield f"{_named((context.facts.lead,))} got neither better nor worse the way it is said"
-                return
+            if _supposed(clause) or NEGATION.search(clause):
+                continue
+            cache = context.cache_at(reading, found.start())
+            for subject in subjects_of(preceding(reading, found.start())) or (context.facts.lead,):
+                if subject not in _NEUTRAL and _way_of(subject, better=better) not in context.facts.did(
+                    cache, kin(subject)
+                ):
+                    yield f"{_named((subject,))} got neither better nor worse the way it is said"
+
+
+def _way_of(subject: str, *, better: bool) -> str:
+    """The way that is better, or worse, for a subject: up for hits, down for all else."""
+    return "up" if (subject in {"hit_rate", "hits"}) is better else "down"
 
 
 def unknown_subjects(reading: Reading, context: Context) -> Iterator[str]:

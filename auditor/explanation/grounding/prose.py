@@ -13,13 +13,13 @@ _POWERS: Final = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _LIGATED: Final = str.maketrans({
     **dict.fromkeys("‐‑‒﹣−", "-"),  # hyphens of all kinds, and the minus
     **dict.fromkeys("—―", "–"),
-    **dict.fromkeys("‘’‛′`", "'"),
+    **dict.fromkeys("‘’‛′", "'"),
     **dict.fromkeys('„‟″«»"', "”"),
     "→": " to ", "⇒": " to ", "≈": " about ", "∼": " about ", "≤": " at most ", "≥": " at least ", "×": "x",
     "…": "...", "•": " ", "·": " ",
 })  # fmt: skip
 _LINES: Final = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]*|[-*+•–][ \t]+|\d{1,2}[.)][ \t]+)+", re.MULTILINE)
-_EMPHASIS: Final = re.compile(r"\*+|~~|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
+_EMPHASIS: Final = re.compile(r"\*+|~~|`|(?<!\w)_+|_+(?!\w)")
 _ARROW: Final = re.compile(r"[-=]+>")
 _BELOW: Final = re.compile(r"<=?[ \t]*(?=[\d.])")
 _ABOVE: Final = re.compile(r">=?[ \t]*(?=[\d.])")

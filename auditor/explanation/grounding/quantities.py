@@ -133,7 +133,11 @@ def _proportion(match: re.Match[str], text: str) -> Quantity | None:
     if y <= 0.0 or "\x00" in match[0] or x > y:
         return None
     return Quantity(
-        match.start(), match.end(), exactly(x / y, 0.5 / y), "share", _hedged(text, match.start())
+        match.start(),
+        match.end(),
+        exactly(x / y, min(0.5 / y, 0.12 * x / y)),
+        "share",
+        _hedged(text, match.start()),
     )
 
 

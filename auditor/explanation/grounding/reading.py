@@ -164,13 +164,13 @@ def _masked(text: str, name: str, mark: str, *, plural: bool = False) -> str:
             )
             text = re.sub(rf"(?<=\bcache ){shape}(?![\w-])", mark, text, flags=re.IGNORECASE)
             text = re.sub(
-                rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
+                rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|falls|rises|drops|stays|remains|remained|stayed|goes|climbs|shrinks|grows|grew|shrank|returned|recovered|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
                 mark,
                 text,
                 flags=re.IGNORECASE,
             )
             text = re.sub(
-                rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
+                rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|falls|rises|drops|stays|remains|remained|stayed|goes|climbs|shrinks|grows|grew|shrank|returned|recovered|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
                 mark,
                 text,
                 flags=re.IGNORECASE,

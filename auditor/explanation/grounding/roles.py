@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +34,7 @@ _USUAL: Final = (
 )
 _FILL: Final = (
     r"(?:\s+(?:value|level|figure|mark|rate|share|ratio|number|count|volume|is|was|were|are|be|being|of|around|about|roughly|to be|for|the|this|that|these|time|day|hour|"
-    r"minutes?|on|in|it|its|an?|some|would|should|reading|average|one|pace|speed|sits|runs|hovers|stands|predicts|says|puts|gives)|\s*§+|\s*[\ue000-\uf8ff]|'s|’s)*"
+    r"minutes?|on|in|it|its|an?|some|would|should|reading|average|one|pace|speed|sits|runs|hovers|stands|predicts|says|puts|gives)|\s*§++|\s*[\ue000-\uf8ff]|'s|’s)*"
 )
 _EXPECTED_LEFT: Final = re.compile(
     rf"(?:(?<!as )\b{_USUAL}{_FILL}\s*[:=(]?\s*|(?<!than )(?<!as )(?<!below )(?<!above )(?<!beyond )(?<!under )(?<!over )\b{_USUAL}{_FILL}\s+(?:at|with|near)\s*"
@@ -53,7 +52,7 @@ _NOW_LEFT: Final = re.compile(
 )
 _FIRST_LEFT: Final = re.compile(
     r"\b(?:at first|initially|(?:in|with) (?:its|the) (?:very )?first (?:minute|window|reading)|first (?:\w+ )?(?:minute|value|reading|window|measurement)|started (?:off |out )?(?:at|with|from)|began (?:at|with)|opened (?:at|with)|starting (?:at|from|with)|first)"
-    r"(?:\s+(?:was|is|of|at|it|with|to|stood|had|fell|dropped|rose|climbed|jumped|reached|the|an?|hit|read)|\s*§+|\s*[:=(,])*\s*$"
+    r"(?:\s+(?:was|is|of|at|it|with|to|stood|had|fell|dropped|rose|climbed|jumped|reached|the|an?|hit|read)|\s*§++|\s*[:=(,])*\s*$"
 )
 _FIRST_RIGHT: Final = re.compile(
     r"^\s*[,(]?\s*(?:at first|initially|in (?:its|the) (?:very )?first (?:minute|window)|at the (?:start|beginning|onset|outset)|when it (?:began|started)|to begin with|at onset|to start with|in the opening minute)\b"
@@ -63,24 +62,24 @@ _DISTANCE: Final = (
 )
 _EFFECT_LEFT: Final = re.compile(
     rf"(?:\b(?:by|down|off|lost|gained|loses|losing|shed|up|{VERBS})(?:\s+(?:another|a further|an?|the|its|some|as much as|full|good))*"
-    rf"|\b(?:{NOUNS}|{_DISTANCE})(?:\s*§+|\s+(?:in|of the|of its|the|here|so far))*\s*(?:is|was|of|by|amounts to|comes to|[:=])(?:\s+(?:an?|the|some|full))*)\s*$"
+    rf"|\b(?:{NOUNS}|{_DISTANCE})(?:\s*§++|\s+(?:in|of the|of its|the|here|so far))*\s*(?:is|was|of|by|amounts to|comes to|[:=])(?:\s+(?:an?|the|some|full))*)\s*$"
 )
 _EFFECT_RIGHT: Final = rf"(?:too )?(?:lower|higher|below|above|beneath|less|fewer|more|under|over|slower|faster|longer|shorter|worse|better|smaller|larger|bigger|short of|off|down|up|short|beyond|in excess|away|shy of|{NOUNS}|{_DISTANCE})\b(?! than [\d§])"
 _EFFECT_HERE: Final = re.compile(rf"^[\s-]*{_EFFECT_RIGHT}")
 _EFFECT_APPOSED: Final = re.compile(rf"^[\s)]*,?\)?\s*{_EFFECT_RIGHT}")
 _RATIO_RIGHT: Final = re.compile(
-    rf"^\s*(?:as (?:much|many|high|low|large|big|long|slow|fast|often|small|few)|(?:of|the|its|their|what)(?: (?:the|its|their|what(?: is|'s| was| it is)?|[\ue000-\uf8ff]'s))?\s*(?:§+\s*)?(?:(?:that|which) (?:is|was) )?(?:(?:long-term|own|learned|hit|cache)\s+)*{_USUAL}\b(?!\s*[:=]))"
+    rf"^\s*(?:as (?:much|many|high|low|large|big|long|slow|fast|often|small|few)|(?:of|the|its|their|what)(?: (?:the|its|their|what(?: is|'s| was| it is)?|[\ue000-\uf8ff]'s))?\s*(?:§++\s*)?(?:(?:that|which) (?:is|was) )?(?:(?:long-term|own|learned|hit|cache)\s+)*{_USUAL}\b(?!\s*[:=]))"
 )
 _NOW_RIGHT: Final = re.compile(
-    r"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|are|is|were|was|have|has|been|being|a|minute|served|from|cache))*\s*"
+    r"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§++|are|is|were|was|have|has|been|being|a|minute|served|from|cache))*\s*"
     r"(?:now|currently|at the moment|at present|seen|observed|measured|recorded|actually|actual|instead|left|remain(?:s|ed|ing)?|lately|so far|in (?:its|the) (?:worst|most unusual)|at (?:its|the) (?:worst|lowest|peak|low|trough|bottom))\b(?! (?:above|below|higher|lower))"
 )
 _EXPECTED_RIGHT: Final = re.compile(
-    rf"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§+|is|are|was|were|would|should|be|have|been|what|it|its|one|we|that|which|level|value|being|as|had|an?|minute|cache|could|per|more|considered|regarded|counted|to)){{0,6}}"
+    rf"^(?:\s+(?:of|the|all|lookups|requests|gets|operations|hits?|§++|is|are|was|were|would|should|be|have|been|what|it|its|one|we|that|which|level|value|being|as|had|an?|minute|cache|could|per|more|considered|regarded|counted|to)){{0,6}}"
     rf"\s*(?:\(\s*{_USUAL}\s*\)|(?<!\(){_USUAL}\b)"
 )
 _BEFORE_LEFT: Final = re.compile(
-    r"\b(?:before|beforehand|prior to|until then|previously|earlier|up to then)\b[^;]{0,45}§+ (?:was|were|had been|hovered|stood|sat|ran|averaged|had|lay)(?: (?:steady|stable|still|typically|usually))?(?: (?:at|around|near))?\s*$"
+    r"\b(?:before|beforehand|prior to|until then|previously|earlier|up to then)\b[^;]{0,45}§++ (?:was|were|had been|hovered|stood|sat|ran|averaged|had|lay)(?: (?:steady|stable|still|typically|usually))?(?: (?:at|around|near))?\s*$"
 )
 _LOWER_LEFT: Final = re.compile(
     r"\b(?:lower|bottom) (?:bound|limit|end|edge)\b(?:\s+(?:of|is|was|the|its|normal|usual|expected|range|interval|at))*\s*[(:]?\s*$|\bfloor of\s*$"
@@ -107,12 +106,24 @@ _DASH: Final = re.compile(r"^\s*(?:-|–)\s*$")
 _AND: Final = re.compile(r"^\s*and\s*(?:(?:about|around|roughly)\s*)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A number with its part, and where the words that gave it end."""
-
-    quantity: Quantity
-    role: Role
+_BY_LEFT: Final = re.compile(r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$")
+_FIRM: Final = (
+    (_BY_LEFT, Role.EFFECT),
+    (_LOST_LEFT, Role.EFFECT),
+    (_LOWER_LEFT, Role.LOWER),
+    (_UPPER_LEFT, Role.UPPER),
+)
+"""Words before a number that outweigh any after it."""
+_LOOSE: Final = (
+    (_BEFORE_LEFT, Role.EXPECTED),
+    (_FIRST_LEFT, Role.FIRST),
+    (_FROM_LEFT, Role.FROM),
+    (_EXPECTED_LEFT, Role.EXPECTED),
+    (_AGAINST_LEFT, Role.EXPECTED),
+    (_NOW_LEFT, Role.NOW),
+    (_EFFECT_LEFT, Role.EFFECT),
+)
+"""Words before a number that count where none after it does."""
 
 
 def roles(low: str, found: list[Quantity]) -> list[Role]:
@@ -146,21 +157,29 @@ def _around(low: str, found: list[Quantity], index: int, taken: int) -> tuple[st
 
 
 def _pair(low: str, found: list[Quantity], index: int, taken: int) -> tuple[Role, Role] | None:
+    """The parts of a number and the next, where the two form a range or a way from one to the other."""
     if index + 1 == len(found):
         return None
     one, after = found[index], found[index + 1]
     if one.unit != after.unit and not {one.unit, after.unit} <= {"share", "%", ""}:
         return None
-    joint = low[one.end : after.start]
-    left = _around(low, found, index, taken)[0]
-    ranged = _RANGE_WORD.search(left.rsplit(";", 1)[-1]) is not None
-    if _DASH.match(joint) or (_AND.match(joint) and re.search(r"\bbetween\s*(?:the|an?)?\s*$", left)):
+    joint, left = low[one.end : after.start], _around(low, found, index, taken)[0]
+    between = _AND.match(joint) and re.search(r"\bbetween\s*(?:the|an?)?\s*$", left)
+    if _DASH.match(joint) or between:
         return Role.LOWER, Role.UPPER
     if not _TO.match(joint):
         return None
-    if ranged and (not re.search(r"\bfrom\b", left) or not re.search(rf"\b(?:{MOVING})\b", left)):
-        return Role.LOWER, Role.UPPER
-    return Role.FROM, Role.NOW
+    beyond = low[after.end : found[index + 2].start if index + 2 < len(found) else len(low)]
+    return (Role.LOWER, Role.UPPER) if _is_range(left, beyond) else (Role.FROM, Role.NOW)
+
+
+def _is_range(left: str, beyond: str) -> bool:
+    """Whether "X to Y" is what is normal, by the words before and after it."""
+    starts = re.search(r"\bfrom\b", left) is not None
+    if not starts and _EXPECTED_RIGHT.match(beyond):
+        return True
+    ranged = _RANGE_WORD.search(left.rsplit(";", 1)[-1]) is not None
+    return ranged and (not starts or not re.search(rf"\b(?:{MOVING})\b", left))
 
 
 def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
@@ -170,27 +189,16 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "pt":
         valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
         return (Role.NOW if valued else Role.EFFECT), 0
-    if re.search(
-        r"\bby(?:\s+(?:only|just|as much as|an?|some|another|merely|the|full))*\s*$", left
-    ) or _LOST_LEFT.search(left):
-        return Role.EFFECT, 0
-    after = _after(left, right)
-    if after is not None:
-        return after
-    for pattern, role in (
-        (_LOWER_LEFT, Role.LOWER),
-        (_UPPER_LEFT, Role.UPPER),
-        (_BEFORE_LEFT, Role.EXPECTED),
-        (_FIRST_LEFT, Role.FIRST),
-        (_FROM_LEFT, Role.FROM),
-        (_EXPECTED_LEFT, Role.EXPECTED),
-        (_AGAINST_LEFT, Role.EXPECTED),
-        (_NOW_LEFT, Role.NOW),
-        (_EFFECT_LEFT, Role.EFFECT),
-    ):
-        if pattern.search(left):
-            return role, 0
-    return (Role.EFFECT, 0) if one.sign else (Role.OPEN, 0)
+    for patterns in (_FIRM, None, _LOOSE):
+        if patterns is None:
+            after = _after(left, right)
+            if after is not None:
+                return after
+            continue
+        for pattern, role in patterns:
+            if pattern.search(left):
+                return role, 0
+    return (Role.EFFECT if one.sign else Role.OPEN), 0
 
 
 def _after(left: str, right: str) -> tuple[Role, int] | None:

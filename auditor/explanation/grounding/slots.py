@@ -18,7 +18,7 @@ _QUOTED: Final = re.compile(r"“([^”]*)”|‘([^’]*)’|(?<!\w)'([^']{1,80
 _OWNERS: Final = words("""cache backend it incident minute hour day collector evidence that what there here let application today yesterday window baseline
     entrie thi hit key request lookup operation miss hits misses minutes hours days keys""")
 _HYPHENS: Final = words("in sub near non multi per cross")
-_BEFORE_CACHE: Final = re.compile(r"\b(?P<word>[a-z][\w'-]*) (?:cache|implementation)\b(?!-)")
+_BEFORE_CACHE: Final = re.compile(r"\b(?P<word>[a-z][\w'-]*) (?:caches?|implementation)\b(?!-)")
 _AFTER_CACHE: Final = re.compile(r"\bcache (?:named |called )?(?P<word>[a-z][\w'-]*)")
 _CALLED: Final = re.compile(r"\b(?:named|called|known as)\s+(?P<word>[a-z][\w'-]*)")
 _POSSESSIVE: Final = re.compile(r"\b(?P<word>[a-z][\w-]*)(?:'s|s')(?= )")
@@ -32,13 +32,15 @@ _AFFECTS: Final = re.compile(
     r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
 _FROM: Final = re.compile(
-    r"\b(?:arriv\w+|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors) (?:from|by|to) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+    r"\b(?:arriv\w+|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors|writes|written|wrote) (?:from|by|to|for) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
+_BESIDE: Final = re.compile(r"~ (?:on|for|in) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
 _HYPHENED: Final = re.compile(r"\b(?P<word>[a-z]+)-cache\b")
 _BEFORE_SUBJECT: Final = re.compile(r"(?<!['\w-])(?P<word>[a-z][\w'-]*) §")
 _HEAD: Final = re.compile(r"^(?P<word>[a-z][\w'-]*)(?=[:,]? |:)")
-_VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|reports?|stopped|became|stands)"
+_VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|loses|went|goes|fell|falls|rose|rises|dropped|drops|climbed|jumped|experienced|suffered|suffers|serves?|served|recovered|waited|wait|waits|responds?|behaves?|performs?|runs|keeps|remains?|looks|seems|appears|returned|came|sits|stood|reports?|stopped|became|stands)"
 _SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z][a-z-]*) (?P<verb>{_VERB})\b")
+_APPOSED: Final = re.compile(rf", (?P<word>[a-z][a-z-]*), {_VERB}\b")
 _LABELS: Final = words("""summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
     reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""")
 _THINGS: Final = words("""this its thus as is was has does hits misses lookups sets evictions errors requests operations entries keys items calls metrics signals causes minutes windows hours days seconds others
@@ -58,7 +60,7 @@ _CACHE_KINDS: Final = words("""the a an this that its whole entire same full emp
     old in from for to by with and or no each every per one any at on as is was past through via extra more less hit miss between beyond around inside into out behind over under about than when while where
     which if because only still other another monitored refilled refilling filled cut served reach reaching reached hitting missing keep kept leave left make makes made have has had let fills fill filled stale faster fast
     lose losing lost use using used see saw find found restart flush warmed single local actual current configured second bypass past against but until since before after during so not both without within all
-    across these those affected flush named called existing remaining underlying failing caching recovering running serving warming say says their explains explain gives give stop stopped start started""")
+    across these those affected flush several two both three four many various more further neighbouring named called existing remaining underlying failing caching recovering running serving warming say says their explains explain gives give stop stopped start started""")
 
 
 def odd_names(reading: Reading, *, in_step: bool) -> Iterator[str]:
@@ -98,7 +100,7 @@ def _without_claims(reading: Reading) -> str:
 
 def _objects(low: str) -> Iterator[str]:
     """Names after "hit rate of", "in", "affects" and the like."""
-    for pattern in (_OF, _OPENING, _AFFECTS, _FROM):
+    for pattern in (_OF, _OPENING, _AFFECTS, _FROM, _BESIDE):
         for found in pattern.finditer(low):
             first, *rest = found["rest"].split()
             if first in {"the", "this", "our", "that"}:
@@ -120,6 +122,9 @@ def _heads(low: str) -> Iterator[str]:
         labels = low[head.end() : head.end() + 1] == ":" and head["word"] not in _LABELS
         if labels or not is_plain(head["word"]):
             yield head["word"]
+    for found in _APPOSED.finditer(low):
+        if not is_plain(found["word"]) or (found["word"].endswith("s") and found["word"] not in _THINGS):
+            yield found["word"]
     for found in _SUBJECT_OF_VERB.finditer(low):
         word = found["word"]
         waiting = word in {"users", "clients", "callers"} and re.match(

@@ -30,46 +30,51 @@ _AGED: Final = re.compile(
 )
 
 _PAST: Final = re.compile(
-    r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past)\b"
+    r"\b(?:previous(?:ly)?|past incident|earlier incident|earlier one|last (?:incident|time|one)|similar|before that|back then|precedent|that (?:one|time|incident)|then lasted|past|same (?:thing )?(?:happened|occurred))\b"
 )
 
 _LASTED: Final = re.compile(r"(?:lasted|for|since|within|after|last|past)\s*(?:the )?(?:last |past )?$")
 _DURING: Final = re.compile(r"\b(?:for|lasted|after|since)\s*$")
+_INCIDENT: Final = re.compile(r"\b(?:incident|anomaly|problem|issue|alert|drop|fall|rise)\b")
+_OF_THEM: Final = re.compile(r"\s*of (?:them|these|those|which|the minutes|its minutes|that time)\b")
+_OF_ALL: Final = re.compile(r"\s*(?:out )?of (?:the |its |all )?(?:last )?")
 _CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
 
 
 def flagged_of(spot: Spot) -> bool | None:
-    """The pair "12 of 14 minutes": those flagged, of all; and "12 of them"."""
-    if spot.one.unit in {"", "windows", "time"} and re.match(
-        r"\s*of (?:them|these|those|which|the minutes|its minutes|that time)\b", spot.right
-    ):
-        number = spot.one.number.times(60.0) if spot.one.unit != "time" else spot.one.number
-        return any(
-            number.means(fact.value, spot.one.hedge)
-            for fact in facts_about(
-                spot.context, spot.cache, _durations(spot.reading, spot.one), {"flagged_minutes"}
-            )
-        )
+    """Whether "12 of 14 minutes" or "12 of them" are those flagged, of all; None where the number is of no such pair."""
+    one = spot.one
+    if one.unit in {"", "windows", "time"} and _OF_THEM.match(spot.right):
+        return _lasts(spot, {"flagged_minutes"})
     for at, role in ((spot.index, "flagged_minutes"), (spot.index - 1, "minutes")):
-        if not 0 <= at < len(spot.reading.quantities) - 1:
-            continue
-        first, second = spot.reading.quantities[at], spot.reading.quantities[at + 1]
-        joint = spot.reading.low[first.end : second.start]
-        named = second.is_time or second.unit in {"windows", "window"}
-        if (
-            named
-            and first.unit in {"", "time", "windows", "minutes"}
-            and re.fullmatch(r"\s*(?:out )?of (?:the |its |all )?(?:last )?", joint)
-        ):
-            facts = facts_about(spot.context, spot.cache, _durations(spot.reading, spot.one), {role})
-            scale = 60.0 if spot.one.unit != "time" else 1.0
-            return any(spot.one.number.times(scale).means(fact.value, spot.one.hedge) for fact in facts)
+        if 0 <= at < len(spot.reading.quantities) - 1 and _is_pair(spot.reading, at):
+            if spot.context.field in {"digest", "item"}:
+                counted = {"windows"} if role == "minutes" else {"audited", "no_data"}
+                return any(
+                    one.number.means(fact.value, one.hedge)
+                    for fact in facts_about(spot.context, "", ("coverage",), counted)
+                )
+            return _lasts(spot, {role})
     return None
 
 
+def _is_pair(reading: Reading, at: int) -> bool:
+    """Whether a number and the next are "so many of so many minutes"."""
+    first, second = reading.quantities[at], reading.quantities[at + 1]
+    timed = (second.is_time or second.unit in {"windows", "window"}) and first.unit in {"", "time", "windows"}
+    return timed and _OF_ALL.fullmatch(reading.low[first.end : second.start]) is not None
+
+
 def _durations(reading: Reading, one: Quantity) -> tuple[str, ...]:
-    near = preceding(reading, one.start)
-    return ("duration", *(f"duration {mention.subject}" for mention in near))
+    """The incident's duration, and that of the metrics spoken of."""
+    return ("duration", *(f"duration {mention.subject}" for mention in preceding(reading, one.start)))
+
+
+def _lasts(spot: Spot, roles: set[str]) -> bool:
+    """Whether a number of minutes is one of the incident's in some part."""
+    number = spot.one.number if spot.one.is_time else spot.one.number.times(60.0)
+    facts = facts_about(spot.context, spot.cache, _durations(spot.reading, spot.one), roles)
+    return any(number.means(fact.value, spot.one.hedge) for fact in facts)
 
 
 def span_of_time(spot: Spot) -> bool | None:
@@ -86,10 +91,12 @@ def span_of_time(spot: Spot) -> bool | None:
     if _WAITING.search(about) and not _LASTED.search(spot.left):
         return any_agrees(one, facts_about(spot.context, spot.cache, ("waiting",))) or metric_value(spot)
     of_latency = _speaks_of_latency(spot.reading, spot.context)
-    if spot.reading.roles[spot.index] is not Role.OPEN and of_latency and not _AGED.search(about):
+    placed = spot.reading.roles[spot.index] is not Role.OPEN and not _DURING.search(spot.left)
+    if placed and of_latency and not _AGED.search(about):
         return None
     if _AGED.search(about) or (_BASELINE.search(about) and one.number.value >= 3600.0):
-        return any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
+        aged = any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
+        return aged or (_INCIDENT.search(spot.left) is not None and _lasting(spot))
     return _own(spot, of_latency=of_latency)
 
 
@@ -99,8 +106,7 @@ def _windows(spot: Spot) -> bool:
         return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("coverage",)))
     if _BASELINE.search(spot.reading.low):
         return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("baseline",)))
-    lasting = facts_about(spot.context, spot.cache, _durations(spot.reading, spot.one))
-    return any(spot.one.number.times(60.0).means(fact.value, spot.one.hedge) for fact in lasting)
+    return _lasts(spot, {"minutes", "flagged_minutes"})
 
 
 def _own(spot: Spot, *, of_latency: bool) -> bool | None:
@@ -132,4 +138,5 @@ def _lasting(spot: Spot) -> bool:
 
 def _crept(spot: Spot) -> bool:
     told = (fact for fact in spot.context.facts.numbers if fact.subject == "told span")
-    return _CREEP.search(spot.left) is not None and any_agrees(spot.one, told)
+    cued = spot.context.field == "step" or _CREEP.search(spot.left) is not None
+    return cued and any_agrees(spot.one, told)

@@ -36,7 +36,7 @@ _ALONE: Final = re.compile(
     r"\bno other cache|\bother caches (?:are|were|remain|look|seem)\w* (?:fine|normal|unaffected|unchanged|healthy|as usual)|\bonly this cache|\bonly cache\b|\bno other (?:incident|cache)s?"
 )
 _COMPANY: Final = re.compile(
-    r"\b(?:other|another|several|more|further|neighbou?ring|sibling) caches?\b(?!\w)(?! (?:are|were|remain|look) (?:fine|normal|unaffected))|\ball caches\b|\bacross (?:all )?caches\b"
+    r"\b(?:other|another|several|more|further|neighbou?ring|sibling|neighbou?r) caches?\b|\bneighbou?rs?\b(?!\w)(?! (?:are|were|remain|look) (?:fine|normal|unaffected))|\ball caches\b|\bacross (?:all )?caches\b"
 )
 _NEW: Final = re.compile(
     r"\b(?:unprecedented|first time|never (?:before|happened|seen before)|no (?:similar|earlier|previous|past|prior) (?:incident|case|event)s?|not happened before|has no precedent)\b"

@@ -55,6 +55,9 @@ _ACRONYMS: Final = frozenset(
 )
 _CAPITALS: Final = words("""january february march april may june july august september october november december
     jan feb mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday""")
+_COMMANDED: Final = re.compile(
+    r"[A-Z][a-z]+ (?:the|a|an|that|this|its|any|all|how|whether|for|if|each|both|which|what|some|more|back|with|keys|entries|misses|out)\b"
+)
 _UNTOLD: Final = re.compile(rf"\b(?:{UNTOLD})\b")
 _UNMEASURED: Final = re.compile(rf"(?<![\w§])(?:{UNMEASURED})\b")
 
@@ -117,7 +120,7 @@ def _is_odd(token: str, inside: str, at: int, *, in_step: bool) -> bool:
         return True
     if _IDENTIFIER.search(token):
         return not (in_step and token.lower() in advised())
-    return token[:1].isupper() and _is_proper(token, inside, at)
+    return token[:1].isupper() and _is_proper(token, inside, at, in_step=in_step)
 
 
 def _compound(token: str) -> bool:
@@ -128,12 +131,15 @@ def _compound(token: str) -> bool:
     )
 
 
-def _is_proper(token: str, inside: str, at: int) -> bool:
+def _is_proper(token: str, inside: str, at: int, *, in_step: bool) -> bool:
+    """Whether a capitalised token is a name rather than a word that starts a sentence, or a step's imperative."""
     low = token.lower()
     if low in _CAPITALS:
         return False
     if token.isupper() and len(token) > 1:
         return not is_word(low) or len(token) <= 3
+    if in_step and (low in advised() or _COMMANDED.match(inside, at)):
+        return False
     before = inside[:at]
     starts = not before.strip(" (“‘-–'”") or re.search(r"[.:!?]\s*[“'(]?$", before) is not None
     return not (is_plain(low) if starts else is_word(low))

@@ -27,7 +27,7 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("hit_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?hits|(?:cache[- ])?hit[- ](?:{_LATENCY}|times?)"),
     ("miss_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?misses|(?:cache[- ])?miss[- ](?:{_LATENCY}|times?)"),
     ("avg_response_time_ms", (rf"(?:average|mean|avg\.?)(?: of the)?[- ]{_LATENCY}|{_LATENCY} (?:on average|average|mean)"
-                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell))")),
+                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell)|,? (?:about |only |just )?[\d.,]+ ?(?:ms|s|seconds)\b)")),
     ("waiting", r"(?:added|extra|additional|accumulated|cumulative|total|surplus) (?:latency|waiting(?: time)?|wait(?: time)?|delay|response time)|waiting time"),
     ("latency", _LATENCY),
     ("hit_rate", (r"(?:cache[- ])?hit[- ](?:rates?|ratios?|percentage|share)|share of (?:cache )?hits"
@@ -43,7 +43,7 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("backend_calls", r"(?:(?:extra|additional|more|surplus) )?(?:backend|origin) (?:calls?|load|traffic|requests)|load on the backend|calls? to the backend"),
     ("lookups", r"(?<!per )(?:look-?ups|gets|cache reads)"),
     ("misses", r"(?:cache )?misses"),
-    ("hits", r"(?:cache )?hits(?= (?:are|were|fell|rose|dropped|have|by|to|stay|remain|alike|and|,|is|slow|also|down|up|too|lag|from)|[,.;]|$)|(?:fewer|more|faster|slower|most|usual) hits"),
+    ("hits", r"(?:cache )?hits(?= (?:are|were|fell|rose|dropped|have|by|to|stay|remain|alike|and|,|is|slow|changed?|got|take|took|became|also|down|up|too|lag|from)|[,.;]|$)|(?:fewer|more|faster|slower|most|usual) hits"),
     ("sets", r"(?:cache )?(?:sets|writes)(?= (?:are|were|fell|rose|dropped|have|by|stay|remain|and|do|fill|came|took|evict|a minute|per)|[,.;]|$)|(?:fewer|more|most|surplus|added) sets"),
     ("evictions", r"evictions"),
     ("errors", r"(?<!backend )errors(?! (?:from|in|of|at|by) (?:the|its) backend)|failures|failed requests"),

@@ -22,6 +22,10 @@ NOUN_SUBJECTS: Final = {
     "call": ("calls", "backend_calls"), "wind": ("baseline", "duration", "coverage", "flagged"), "samp": ("baseline", "n"), "data": ("baseline",),
 }  # fmt: skip
 
+_MISSING: Final = re.compile(r"\b(?:lookups|requests|gets|reads)\b[^,;.]{0,16}\bmiss(?:es|ed)?\b")
+_OF_ENTRIES: Final = re.compile(
+    r"\s*of (?:its|the|all|their)(?: own| cached| stored)? (?:entries|items|contents?|size)\b"
+)
 ADJOINED: Final = re.compile(
     rf"^\s*(?:(?:of (?:the |its |their )?(?:usual |normal |expected |former |previous )|more|further|extra|additional|surplus|unnecessary|avoidable|excess|added|fewer|less|lower|higher|slower|of (?:all |the )?|(?:{NOUNS}) (?:in|of) (?:the |its |their |[\ue000-\uf8ff]'s )?)\s*)?(?=§)"
 )
@@ -32,9 +36,13 @@ def topics(reading: Reading, index: int, one: Quantity, context: Context) -> tup
     noun = one.unit.removesuffix("/min")
     if noun and noun not in {"%", "pt", "time", "share", "times"}:
         return NOUN_SUBJECTS.get(noun[:4], (noun,))
+    if _OF_ENTRIES.match(reading.spoken, one.end):
+        return ("cache_size",)
     beside = ADJOINED.match(reading.low[one.end :])
     if beside is not None:
         named: tuple[str, ...] = subjects_of(following(reading, one.end))[:1]
+        if not one.unit and named == ("lookups",):
+            named = NOUN_SUBJECTS["look"]
     else:
         group = preceding(reading, one.start)
         named = (
@@ -47,6 +55,8 @@ def topics(reading: Reading, index: int, one: Quantity, context: Context) -> tup
         named = (*implied, *named)
     if not named:
         named = tuple(dict.fromkeys((*context.carried, context.facts.lead)))
+    if one.unit in {"%", "share"} and "lookups" in named and _MISSING.search(reading.spoken):
+        return ("miss_rate",)
     if one.unit in {"%", "share", ""}:
         named = tuple(dict.fromkeys((*named, *(SHARE_OF[name] for name in named if name in SHARE_OF))))
     if one.is_time:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from auditor.explanation.grounding.reading import Reading
     from auditor.explanation.grounding.spot import Spot
 
+_LOWEST: Final = re.compile(r"\b(?:bottom|low point|lowest|worst|peak|trough|further|later|eventually)")
 _OF_LOOKUPS: Final = re.compile(r"\s*(?:of (?:all |the |its )?)?(?:lookups|requests|operations|gets|reads)\b")
 
 _COUNTED: Final = frozenset(
@@ -45,36 +46,44 @@ _ROLES: Final = {
 
 def metric_value(spot: Spot) -> bool:
     """Whether the brief holds a number as a value of what the sentence speaks of."""
-    reading, index, one, context, cache = spot.reading, spot.index, spot.one, spot.context, spot.cache
-    role = reading.roles[index]
+    reading, one, context = spot.reading, spot.one, spot.context
+    role = reading.roles[spot.index]
     if _misfits(reading, one, role):
         return False
-    subjects = topics(reading, index, one, context)
-    roles = set(_ROLES[role])
-    if role is Role.OPEN and _leads(reading, index):
-        roles = {"now", "effect", "ratio"} if one.unit == "share" else {"now"}
-    if role is Role.NOW and re.search(
-        r"\b(?:bottom|low point|lowest|worst|peak|trough|further|later|eventually)", reading.low[one.end :]
-    ):
-        roles |= {"first"}
-    if role in {Role.EXPECTED, Role.LOWER, Role.UPPER} and one.hedge is not Hedge.NONE:
-        roles |= {"expected", "lower", "upper"} if one.hedge is not Hedge.ABOUT else set()
-    if one.unit == "share" and role in {Role.EFFECT, Role.NOW}:
-        roles |= {"ratio"}
-    if one.unit == "share" and _OF_LOOKUPS.match(reading.spoken, one.end):
-        roles -= {"ratio", "effect"}
-    if one.unit == "%" and role is Role.RATIO:
-        roles = {"ratio"}
-    named = tuple(name for subject in subjects for name in kin(subject))
-    if (
-        "n" in subjects
-        and role in {Role.OPEN, Role.NOW, Role.EFFECT}
-        and any_agrees(one, facts_about(context, cache, ("n",)))
-    ):
+    subjects = topics(reading, spot.index, one, context)
+    operations = "n" in subjects and role in {Role.OPEN, Role.NOW, Role.EFFECT}
+    if operations and any_agrees(one, facts_about(context, spot.cache, ("n",))):
         return True
-    if any_agrees(one, facts_about(context, cache, named, roles)):
+    named = tuple(name for subject in subjects for name in kin(subject))
+    if any_agrees(one, facts_about(context, spot.cache, named, _parts(spot, role))):
         return True
     return _in_the_hour(reading, one, context, named)
+
+
+def _parts(spot: Spot, role: Role) -> set[str]:
+    """The parts of facts that a number may stand for, given the part that the sentence gives it."""
+    one, rest = spot.one, spot.reading.low[spot.one.end :]
+    if one.unit == "%" and role is Role.RATIO:
+        return {"ratio"}
+    parts = {"now"} if role is Role.OPEN and _leads(spot.reading, spot.index) else set(_ROLES[role])
+    if role is Role.NOW and _LOWEST.search(rest):
+        parts |= {"first"}
+    advised = spot.context.field == "step" and role is Role.NOW
+    bounded = role in {Role.EXPECTED, Role.LOWER, Role.UPPER} and one.hedge not in {Hedge.NONE, Hedge.ABOUT}
+    if advised or bounded:
+        parts |= {"expected", "lower", "upper"}
+    if one.unit == "share":
+        parts = _shares(parts, role, of_lookups=_OF_LOOKUPS.match(spot.reading.spoken, one.end) is not None)
+    return parts
+
+
+def _shares(parts: set[str], role: Role, *, of_lookups: bool) -> set[str]:
+    """The parts of a fraction in words: of lookups it is a rate, else it may be a ratio or a relative distance too."""
+    if of_lookups:
+        return parts - {"ratio", "effect"}
+    if role in {Role.OPEN, Role.NOW, Role.EFFECT}:
+        return parts | {"ratio"} | ({"effect"} if role is Role.OPEN else set())
+    return parts
 
 
 def _misfits(reading: Reading, one: Quantity, role: Role) -> bool:

@@ -47,6 +47,7 @@ class _Check:
 
     facts: Facts
     sentences: int = 0
+    failed: int = 0
     rejected: list[Rejected] = field(default_factory=list)
 
     def reject(self, where: str, text: str, reason: str) -> None:
@@ -61,6 +62,7 @@ class _Check:
             if reason is None:
                 kept.append(shown(one))
             else:
+                self.failed += 1
                 self.reject(where, one, reason)
         return kept
 
@@ -154,7 +156,7 @@ def _verdict(work: _Check, whole: Checked, *, fallen: bool) -> Checked:
         whole.sentences,
         rejected,
     )
-    if fallen or kept.grounded_share < LEAST_SHARE:
+    if fallen or work.sentences - work.failed < LEAST_SHARE * work.sentences:
         return Checked("template", "", "", (), whole.confidence, whole.sentences, rejected)
     return kept
 

@@ -12,7 +12,7 @@ from tests.explanation.grounding.answers import left, stands, with_sentence
 from tests.explanation.grounding.briefs import INCIDENTS
 from tests.explanation.grounding.mutations import mutants
 from tests.explanation.grounding.paraphrases import paraphrases
-from tests.explanation.grounding.said import FALSE, TRUE
+from tests.explanation.grounding.said import ADVICE, FALSE, TRUE
 
 PARAPHRASES = tuple(paraphrases())
 
@@ -64,6 +64,10 @@ def test_at_least_97_percent_of_correct_paraphrases_stand() -> None:
 @pytest.mark.parametrize("name", TRUE)
 def test_natural_sentences_stand(name: str) -> None:
     assert [one for one in TRUE[name] if not stands(INCIDENTS[name], "summary", one)] == []
+
+
+def test_sensible_steps_stand() -> None:
+    assert [one for one in ADVICE if not stands(INCIDENTS["keys"], "step", one)] == []
 
 
 @pytest.mark.parametrize("name", FALSE)

@@ -11,7 +11,7 @@ import pytest
 from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.grounding import check
 from auditor.explanation.reply import DigestItem, DigestReply, Reply, ReplyCause
-from tests.explanation.grounding.answers import left, reply, stands
+from tests.explanation.grounding.answers import reply, stands
 from tests.explanation.grounding.briefs import CUT, DIGEST, ERRORS, FLUSHED, KEYS, STAMPEDE
 
 if TYPE_CHECKING:

@@ -1,0 +1,103 @@
+"""The auditor's own words stand: its template, and each sentence that the diagnosis writes of a cache that really fails."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditor.detection.catalogue import Severity
+from auditor.detection.diagnosis import rank_causes
+from auditor.explanation.grounding.context import Context
+from auditor.explanation.grounding.told import facts_of
+from auditor.explanation.grounding.verdict import reasons
+from auditor.explanation.template import observation_row
+from tests.detection.cache_faults import FAULTS, run_fault
+from tests.detection.cache_physics import SHAPES, warm_world
+from tests.detection.signatures import signature_after
+from tests.explanation.grounding.briefs import INCIDENTS, brief, metric
+from tests.explanation.observations import observation
+
+if TYPE_CHECKING:
+    from auditor.explanation.brief import Brief
+
+
+def _failing(text: str, about: Brief, field: str, cause: str = "") -> list[tuple[str, str]]:
+    facts = facts_of(about)
+    context = Context(facts, field, cause or next(iter(facts.ranks)), cache=facts.cache)
+    return [(sentence, reason) for sentence, reason in reasons(text, context) if reason]
+
+
+def _minute(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() // 60)
+
+
+def _row(data: Any) -> dict[str, Any]:
+    """The row that the template writes of a brief's leading metric."""
+    lead, incident = data["metrics"][0], data["incident"]
+    opened = _minute(incident["began"])
+    same = (
+        "value",
+        "expected",
+        "lower",
+        "upper",
+        "first",
+        "p_value",
+        "effect_absolute",
+        "effect_relative",
+        "n",
+    )
+    return observation_row(
+        observation(
+            lead["metric"],
+            lead["direction"],
+            status=incident["status"],
+            severity=Severity(incident["severity"]),
+            cache=data["cache"],
+            worst_minute=_minute(lead["worst_at"]),
+            opened_minute=opened,
+            last_minute=opened + incident["minutes"] - 1,
+            windows=incident["minutes"],
+            flagged_windows=incident["flagged_minutes"],
+            metrics=[one["metric"] for one in data["metrics"]],
+            unchanged=[one["metric"] for one in data["unchanged"]],
+            causes=data["causes"],
+            impact=data["impact"],
+            reasons=[],
+            **{name: lead[name] for name in same},
+        )
+    )
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_the_template_s_own_text_stands(name: str) -> None:
+    about = INCIDENTS[name]
+    row = _row(about.data)
+    assert _failing(row["description"], about, "summary") == []
+    assert _failing(row["recommendation"], about, "step") == []
+
+
+@pytest.mark.parametrize("shape", [1, 3])
+def test_the_diagnosis_s_sentences_stand_as_they_are(shape: int) -> None:
+    world, before = warm_world(SHAPES[shape], 711)
+    failing: list[tuple[str, str]] = []
+    counted = 0
+    for index, fault in enumerate(FAULTS):
+        signature = signature_after(run_fault(world, before, fault, 90 + index, 9), 6)
+        if signature is None or not signature.flagged:
+            continue
+        causes = [one.as_json() for one in rank_causes(signature)]
+        about = brief(
+            "answers",
+            [metric("hit_rate", 41.2, 77.0, 56.3, 94.2), metric("throughput", 240.0, 120.0, 80.0, 170.0)],
+            [{**one, "name": one["cause"]} for one in causes],
+            unchanged=(),
+        )
+        for one in causes:
+            for sentence in (*one["for"], *one["against"]):
+                counted += 1
+                failing += _failing(sentence, about, "why", one["cause"])
+            failing += _failing(one["refute"], about, "step")
+    assert failing == []
+    assert counted >= 40
