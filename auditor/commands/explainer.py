@@ -39,6 +39,21 @@ def caps_of(settings: Settings) -> Caps:
     )
 
 
+def check_prompts(settings: Settings) -> None:
+    """Refuse a broken prompt before anything is opened; a folder that is named is checked although no model is configured.
+
+    Raises
+    ------
+    BadInput
+        If a prompt cannot be used; the sentence names its file.
+    """
+    if settings.model_configured or settings.prompts_dir is not None:
+        from auditor.prompt_files import read_prompts
+        from auditor.resources import prompts_folder
+
+        read_prompts(settings.prompts_dir or prompts_folder())
+
+
 @dataclass(frozen=True, slots=True)
 class Explaining:
     """The side task of the service, what it counts, and how the model is doing."""
@@ -60,13 +75,9 @@ async def open_explainer(settings: Settings, calls: Callable[[], Calls]) -> Asyn
     Raises
     ------
     BadInput
-        If a prompt cannot be used; a folder of prompts that is named is checked although no model is configured.
+        If a prompt cannot be used; see `check_prompts`.
     """
     if not settings.model_configured:
-        if settings.prompts_dir is not None:
-            from auditor.prompt_files import read_prompts
-
-            read_prompts(settings.prompts_dir)
         yield None
         return
     from auditor.model.client import ModelClient

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from auditor.commands.explainer import open_explainer
+from auditor.commands.explainer import check_prompts, open_explainer
 from auditor.database.backend import open_backend
 from auditor.detection.diagnosis.figures import plural
 from auditor.logs import configure_logging
@@ -32,12 +32,13 @@ def run(once: bool = False, output_format: str = "text", settings: Settings | No
     Raises
     ------
     BadInput
-        If a setting cannot be used.
+        If a setting or a prompt cannot be used.
     DependencyUnreachable
         If the database cannot be reached at the start, or lacks the schema.
     """
     settings = settings or read_settings()
     configure_logging(settings.log_level, settings.log_format)
+    check_prompts(settings)
     asyncio.run(_run(settings, once=once, output_format=output_format))
 
 

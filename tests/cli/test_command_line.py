@@ -39,7 +39,7 @@ def _auditor(*arguments: str, **environment: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.defpath, "HOME": "/nonexistent"} | environment,
+        env={"PATH": os.defpath, "HOME": "/dev/null"} | environment,
     )
 
 

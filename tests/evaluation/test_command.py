@@ -34,7 +34,7 @@ def _eval(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.defpath, "HOME": "/nonexistent"} | environment,
+        env={"PATH": os.defpath, "HOME": "/dev/null"} | environment,
     )
 
 

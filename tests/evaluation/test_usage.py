@@ -22,7 +22,7 @@ def _eval(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.defpath, "HOME": "/nonexistent"} | environment,
+        env={"PATH": os.defpath, "HOME": "/dev/null"} | environment,
     )
 
 
@@ -30,8 +30,8 @@ def _eval(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     ("arguments", "said"),
     [
         (["--incident", "flsh"], "There is no recorded incident flsh"),
-        (["--evals", "/nonexistent"], "There is no folder of recorded incidents at /nonexistent"),
-        (["--prompts", "/nonexistent"], "There is no folder of prompts at /nonexistent"),
+        (["--evals", "/dev/null/absent"], "There is no folder of recorded incidents at /dev/null/absent"),
+        (["--prompts", "/dev/null/absent"], "There is no folder of prompts at /dev/null/absent"),
         (["--fail-under", "2"], "--fail-under"),
         (["--concurrency", "0"], "--concurrency"),
         (["--model", "m@https://"], "--model m@https:// is not usable"),

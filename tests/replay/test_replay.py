@@ -48,7 +48,7 @@ def _auditor(*arguments: str | Path, code: int = 0, **environment: str) -> subpr
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"} | environment,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/dev/null"} | environment,
     )
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
