@@ -222,6 +222,9 @@ async def test_a_frozen_server_is_noticed_and_hints_flow_when_it_thaws(project: 
                 server.send_signal(signal.SIGSTOP)
                 await listener.until(lambda: listener.source.health.rebuilds > 1)
                 assert not listener.source.health.live
+                left = {f"AsyncRealtimeClient.{name}" for name in ("_listen", "_heartbeat")}
+                running = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()}
+                assert not left & running, "the session that was given up is gone with all that it ran"
                 server.send_signal(signal.SIGCONT)
                 await listener.until_live()
                 await listener.hears_of(project)

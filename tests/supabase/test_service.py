@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -13,6 +14,12 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
+import structlog
+
+from auditor.database.postgres import PostgresStore
+from auditor.database.realtime import RealtimeHealth
+from auditor.service.auditor import Auditor
+from auditor.settings import Settings
 from tests.service.test_service import _ask, _done, _fill, _written
 from tests.service.worker import eventually
 from tests.supabase.events import ingest
@@ -22,6 +29,8 @@ from tests.supabase.standing import running_supabase
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
     from tests.supabase.standing import Supabase
 
@@ -192,6 +201,29 @@ def test_the_poll_works_alone_when_realtime_never_does(project: Supabase, tmp_pa
         assert "HTTP 503" in str(logged(log, "realtime_lost")[0]["reason"])
     told = {json.loads(line)["event"] for line in log.read_text().splitlines()}
     assert not any("HTTP Request" in event or "Connection" in event for event in told), told
+
+
+async def test_how_hints_do_is_told_in_the_log_with_each_maintenance(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.service.auditor.FIRST_MAINTENANCE_SECONDS", 0.0)
+    ingest(database, time.time() - 600)
+    health = RealtimeHealth(
+        live=True, last_hint_at=7.0, last_canary_at=8.0, hints=3, rebuilds=2, last_trouble="x"
+    )
+    store = PostgresStore(database, worker="ann")
+    auditor = Auditor(store, Settings(settle_seconds=0, poll_seconds=0.05), realtime=health)
+    with structlog.testing.capture_logs() as told:
+        running = asyncio.create_task(auditor.run())
+        async with asyncio.timeout(30):
+            while not any(line["event"] == "maintained" for line in told):
+                await asyncio.sleep(0.01)
+        auditor.stop()
+        await running
+    [line] = [line for line in told if line["event"] == "hints"]
+    kept = {name: line[name] for name in ("live", "last_hint_at", "last_canary_at", "hints", "rebuilds")}
+    assert kept == {"live": True, "last_hint_at": 7.0, "last_canary_at": 8.0, "hints": 3, "rebuilds": 2}
+    assert {"announced", "unannounced", "last_trouble", "changes_live"} <= line.keys()
 
 
 def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Path) -> None:
