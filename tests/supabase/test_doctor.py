@@ -150,22 +150,19 @@ def test_an_unexposed_schema_is_found(database: str) -> None:
         assert "exposed" not in broken(doctor(of_project(project))[1])
 
 
-@pytest.mark.parametrize(
-    ("taken", "said"),
-    [
+def test_each_missing_grant_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    for taken, said in (
         ("insert on monitoring.cache_auditor_ledger", "insert on cache_auditor_ledger"),
         ("execute on function monitoring.auditor_commit", "execute on auditor_commit"),
         ("execute on function monitoring.auditor_examine", "function auditor_examine"),
         ("usage on schema monitoring", "schema monitoring"),
-    ],
-)
-def test_a_missing_grant_is_found_and_its_mend_works(healthy: Supabase, taken: str, said: str) -> None:
-    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
-        connection.execute(f"revoke {taken} from service_role".encode())
-    code, found, _ = doctor(of_project(healthy))
-    assert (code, broken(found)) == (1, ["grants"])
-    assert said in found["grants"]["said"]
-    mend_by_sql(healthy.dsn, found["grants"]["mend"])
+    ):
+        with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+            connection.execute(f"revoke {taken} from service_role".encode())
+        code, found, _ = doctor(of_project(healthy))
+        assert (code, broken(found)) == (1, ["grants"])
+        assert said in found["grants"]["said"]
+        mend_by_sql(healthy.dsn, found["grants"]["mend"])
     assert doctor(of_project(healthy))[0] == 0
 
 
@@ -178,13 +175,13 @@ def test_a_schema_open_to_anon_is_found_and_its_mend_works(healthy: Supabase) ->
     assert doctor(of_project(healthy))[0] == 0
 
 
-@pytest.mark.parametrize("table", ["cache_metrics_1min", "cache_auditor_observations"])
-def test_a_missing_publication_is_found_and_its_mend_works(healthy: Supabase, table: str) -> None:
-    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
-        connection.execute(f"alter publication supabase_realtime drop table monitoring.{table}".encode())
-    _, found, _ = doctor(of_project(healthy))
-    assert broken(found) == ["publication"]
-    mend_by_sql(healthy.dsn, found["publication"]["mend"])
+def test_each_missing_publication_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    for table in ("cache_metrics_1min", "cache_auditor_observations"):
+        with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+            connection.execute(f"alter publication supabase_realtime drop table monitoring.{table}".encode())
+        _, found, _ = doctor(of_project(healthy))
+        assert broken(found) == ["publication"]
+        mend_by_sql(healthy.dsn, found["publication"]["mend"])
     assert doctor(of_project(healthy))[0] == 0
 
 
