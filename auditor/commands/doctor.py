@@ -84,7 +84,6 @@ async def _patient(settings: Settings) -> AsyncIterator[Patient]:
             project.url,
             source.hints if settings.realtime else None,
             source.health if settings.realtime else None,
-            settings.realtime_changes,
         )
     finally:
         await project.close()

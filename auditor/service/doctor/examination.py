@@ -55,8 +55,6 @@ class Patient:
         Makes the source of hints; None where Realtime is switched off.
     realtime
         How that source is doing, where it is Realtime.
-    changes
-        Whether the changes of the windows' table are asked of Realtime too.
     """
 
     where: str
@@ -64,7 +62,6 @@ class Patient:
     url: str | None
     hints: Callable[[], AsyncGenerator[Hint]] | None
     realtime: RealtimeHealth | None
-    changes: bool = False
 
 
 async def examine(patient: Patient, *, settle_seconds: float, canary: bool, seconds: float) -> list[Check]:
@@ -185,16 +182,15 @@ async def _realtime(
         )
     if patient.realtime is None:
         return passed("realtime", "LISTEN works")
-    changes = await _changes(patient, heard, seconds) if patient.changes else ""
+    changes = await _changes(patient.realtime, heard, seconds) if patient.realtime.changes_asked else ""
     return passed("realtime", f"the canary broadcast came back{changes}")
 
 
-async def _changes(patient: Patient, heard: asyncio.Queue[Hint], seconds: float) -> str:
+async def _changes(realtime: RealtimeHealth, heard: asyncio.Queue[Hint], seconds: float) -> str:
     """Wait for the table's changes, which come alive after the broadcasts: where nothing broadcasts, they alone bring the hint."""
-    assert patient.realtime is not None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(min(seconds, CHANGES_SECONDS)):
-            while not patient.realtime.changes_live:
+            while not realtime.changes_live:
                 await heard.get()
             return ", and the table's changes are live"
     return "; the table's changes are not live"
