@@ -239,6 +239,19 @@ def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Pat
         eventually(lambda: late_windows(project.dsn) == 1, seconds=60)
 
 
+def test_what_is_tried_again_is_told_once_with_its_reason(project: Supabase, tmp_path: Path) -> None:
+    project.rest.faults.answers = [(503, {"code": "PGRST001", "message": "no connection"})] * 3
+    ended = subprocess.run(
+        [sys.executable, "-m", "auditor", "run", "--once"],
+        env=of_project(project), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "log").write_text(ended.stderr)
+    [told] = logged(tmp_path / "log", "trying_again")
+    assert told["reason"] == "no connection (PGRST001)"
+    assert "stamina" not in ended.stderr
+
+
 def test_a_wrong_key_ends_the_start_with_its_mend(project: Supabase) -> None:
     variables = of_project(project) | {"SUPABASE_SERVICE_ROLE_KEY": project.anon_key}
     ended = subprocess.run(
