@@ -7,6 +7,7 @@ the other, and what a failure says holds no secret.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -19,7 +20,8 @@ from auditor.collector.importing import importing
 from auditor.collector.refusal import BatchRefused, Undelivered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
+    from collections.abc import Callable, Iterator
 
     import httpx
     import psycopg
@@ -73,6 +75,7 @@ class HttpSink:
         self._profile = profile
         self._deadline = deadline
         self._client: httpx.Client | None = None
+        self._line: socket.socket | None = None
         self._parents: object = None
 
     def __call__(self, events: list[Event]) -> object:
@@ -87,6 +90,7 @@ class HttpSink:
         """
         with importing():
             import encodings.idna  # noqa: F401 - the resolver would import it later
+            import socket  # noqa: F401 - for the deadline
             import ssl  # noqa: F401 - and httpx this
 
             import httpx
@@ -127,12 +131,26 @@ class HttpSink:
         until = time.monotonic() + self._deadline
         body = bytearray()
         data = b'{"metrics":' + json.dumps(events, separators=(",", ":")).encode() + b"}"
-        with self._client.stream("POST", self.destination, content=data) as response:
+        asked = self._client.stream(
+            "POST", self.destination, content=data, extensions={"trace": self._note_line}
+        )
+        with _cut_off_after(self._deadline, self._cut_line), asked as response:
             for chunk in response.iter_bytes():
                 body += chunk
                 if time.monotonic() > until or len(body) > _LONGEST_ANSWER:
                     raise httpx.ReadTimeout("the answer does not end")
             return response.status_code, bytes(body)
+
+    def _note_line(self, event: str, told: dict[str, Any]) -> None:
+        """Remember the socket of each connection as it is made, for the deadline."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._line = told["return_value"].get_extra_info("socket")
+
+    def _cut_line(self) -> None:
+        import socket
+
+        if self._line is not None:
+            self._line.shutdown(socket.SHUT_RDWR)
 
     def _headers(self) -> dict[str, str]:
         headers = {"apikey": self._key, "Content-Type": "application/json"}
@@ -224,8 +242,12 @@ class DsnSink:
                 application_name="cache-auditor-collector",
                 prepare_threshold=None,
             )
-        with _cut_off_after(self._deadline, self._connection):
-            row = self._connection.execute(_INGEST, (metrics,)).fetchone()
+        import socket
+
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as copy:
+            cut = functools.partial(copy.shutdown, socket.SHUT_RDWR)
+            with _cut_off_after(self._deadline, cut):
+                row = self._connection.execute(_INGEST, (metrics,)).fetchone()
         return None if row is None else row[0]
 
     def _told(self, failure: Exception) -> str:
@@ -268,25 +290,21 @@ def sink_from_environment() -> Sink | None:
 
 
 @contextlib.contextmanager
-def _cut_off_after(deadline: float, connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Shut the connection's socket down at the deadline: a server that hangs answers no cancel request either."""
-    import socket
+def _cut_off_after(deadline: float, cut: Callable[[], object]) -> Iterator[None]:
+    """Shut the connection's socket down at the deadline: that ends a read, however the server hangs or drips."""
 
-    copy = socket.socket(fileno=os.dup(connection.fileno()))
-
-    def cut() -> None:
+    def late() -> None:
         with contextlib.suppress(OSError):
-            copy.shutdown(socket.SHUT_RDWR)
+            cut()
 
-    timer = threading.Timer(deadline, cut)
+    timer = threading.Timer(deadline, late)
     timer.daemon = True
-    with copy:
-        try:
-            with contextlib.suppress(RuntimeError):  # no thread is begun while the interpreter ends
-                timer.start()
-            yield
-        finally:
-            timer.cancel()
+    try:
+        with contextlib.suppress(RuntimeError):  # no thread is begun while the interpreter ends
+            timer.start()
+        yield
+    finally:
+        timer.cancel()
 
 
 def _told(body: bytes) -> str:

@@ -67,8 +67,8 @@ class RealtimeHealth:
     ----------
     live
         Whether a session is joined and its canary heard.
-    changes_live
-        Whether the changes of the table are subscribed to; False for ever where they are not asked for.
+    changes_asked, changes_live
+        Whether the changes of the table are wanted, and whether they are subscribed to.
     last_hint_at, last_canary_at
         When a hint and when an own broadcast came in last.
     hints, rebuilds
@@ -78,6 +78,7 @@ class RealtimeHealth:
     """
 
     live: bool = False
+    changes_asked: bool = False
     changes_live: bool = False
     last_hint_at: float | None = None
     last_canary_at: float | None = None
@@ -108,7 +109,7 @@ class RealtimeHints:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.options = options or RealtimeOptions()
-        self.health = RealtimeHealth()
+        self.health = RealtimeHealth(changes_asked=self.options.changes)
         self._url = f"{url.rstrip('/')}/realtime/v1"
         self._key = key
         self._sleep = sleep

@@ -104,9 +104,15 @@ class Session:
                 push.destroy()
             for task in list(channel._background_tasks):  # noqa: SLF001 - the client has no other way to end them
                 task.cancel()
+        connection, running = client._ws_connection, (client._listen_task, client._heartbeat_task)  # noqa: SLF001 - as above
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await client.close()
+        for left in running:  # a close that a frozen server never answers leaves them running
+            if left is not None:
+                left.cancel()
+        if connection is not None:
+            connection.transport.abort()
 
     async def _subscribe(
         self, channel: AsyncRealtimeChannel, failed: Callable[[str], None], what: str

@@ -31,8 +31,8 @@ _MAINTAINED_BY: Final = (
 class SupabaseStore:
     """The `Store` of a Supabase project, for one worker at a time.
 
-    A pull that the project's statement timeout ends is asked again for half as much, and later ones stay that small until
-    the backlog is done.
+    A pull or a commit that the project's statement timeout ends is followed by one of half as much, and later ones stay that
+    small until the backlog is done.
 
     Parameters
     ----------
@@ -83,6 +83,14 @@ class SupabaseStore:
         """Close the connections; safe to call twice."""
         await self._calls.close()
 
+    def asks_for_less(self, windows: int) -> bool:
+        """Have the next pulls ask for half of so many windows, which took too long; False where there is no less."""
+        if windows <= WINDOWS_AT_LEAST:
+            return False
+        self.windows_at_most = max(WINDOWS_AT_LEAST, windows // 2)
+        _log.warning("statement_took_too_long", next_windows=self.windows_at_most)
+        return True
+
 
 class SupabaseTurn:
     """The `Turn` of a store on Supabase."""
@@ -116,26 +124,38 @@ class SupabaseTurn:
             try:
                 answer = await self._calls.call_once("auditor_pull", arguments)
             except RestFailure as failure:
-                if failure.code == _TOO_LONG and at_most > WINDOWS_AT_LEAST:
-                    store.windows_at_most = max(WINDOWS_AT_LEAST, at_most // 2)
-                    _log.warning("pull_took_too_long", next_windows=store.windows_at_most)
+                if failure.code == _TOO_LONG and store.asks_for_less(at_most):
                     continue
                 if not failure.is_passing:
                     raise rest_failures.explain(failure, self._calls.url, "auditor_pull") from None
                 answer = await self._calls.call("auditor_pull", arguments)
-            pull = wire.read_pull(answer)
-            if not pull.more:
-                store.windows_at_most = WINDOWS_AT_MOST
-            return pull
+            return wire.read_pull(answer)
 
     async def commit(self, pull: Pull, results: Sequence[Verdicts]) -> dict[str, Committed]:
-        """Write the results; each cache's stand or fall by its own lease and cursor. A repeated commit does nothing."""
-        answer = await self._calls.call(
-            "auditor_commit",
-            {
-                "worker": self._worker,
-                "watermark": pull.watermark,
-                "results": json.loads(wire.write_results(results)),
-            },
-        )
+        """Write the results; each cache's stand or fall by its own lease and cursor. A repeated commit does nothing.
+
+        Raises
+        ------
+        DependencyUnreachable
+            If the project does not take them; where that was for their number, the next pull is smaller.
+        """
+        arguments = {
+            "worker": self._worker,
+            "watermark": pull.watermark,
+            "results": json.loads(wire.write_results(results)),
+        }
+        try:
+            answer = await self._calls.call_once("auditor_commit", arguments)
+        except RestFailure as failure:
+            smaller = failure.code == _TOO_LONG and self._store.asks_for_less(_windows(results))
+            if smaller or not failure.is_passing:
+                raise rest_failures.explain(failure, self._calls.url, "auditor_commit") from None
+            answer = await self._calls.call("auditor_commit", arguments)
+        if not pull.more:
+            self._store.windows_at_most = WINDOWS_AT_MOST
         return wire.read_outcomes(answer)
+
+
+def _windows(results: Sequence[Verdicts]) -> int:
+    blocks = [result.pulled.block for result in results]
+    return sum(len(block) for block in blocks if block is not None) + sum(len(r.late) for r in results)

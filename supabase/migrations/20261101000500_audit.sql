@@ -26,6 +26,7 @@ begin
     )
     insert into monitoring.cache_auditor_checkpoint (implementation_type)
     select n.implementation_type from named n where n.implementation_type is not null
+        and n.implementation_type not like 'auditor-doctor-%' -- the doctor's canary is no cache to be audited
         and not exists (select from monitoring.cache_auditor_checkpoint c where c.implementation_type = n.implementation_type)
     order by 1
     on conflict do nothing;

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from auditor.collector import Collector, HttpSink
 from tests.aggregator.conftest import FUNCTION, deno_environment, serving
 from tests.database.windows import asked
 from tests.servers.discovery import DENO, SUPABASE_JS
@@ -73,6 +74,25 @@ def test_the_original_body_without_ids_or_timestamps_is_taken(aggregator: Aggreg
     ]
     assert [answer["metrics_stored"] for answer in twice] == [2, 0]
     assert counted(aggregator.project.dsn) == 4
+
+
+def test_the_collector_reports_through_it_and_a_batch_that_is_too_large_goes_in_parts(
+    aggregator: Aggregator,
+) -> None:
+    project = aggregator.project
+    sink = HttpSink(f"{aggregator.url}functions/v1/cache-metrics-aggregator", project.service_key)
+    collector = Collector(sink, batch_size=3000, max_events=3000, when_full=lambda: None)
+    for number in range(3010):
+        collector.record_hit(f"{number}:{'k' * 600}", "answers", 0.0625, 7)
+    assert collector.flush()
+    sink.close()
+    assert (collector.stats().sent, collector.stats().rejected, collector.stats().dropped) == (3000, 0, 10)
+    rows = asked(
+        project.dsn,
+        "select sum(hits)::int, min(min_response_time_ms), sum((metadata #>> '{collector,dropped}')::int)::int"
+        " from monitoring.cache_metrics_1min",
+    )
+    assert rows == [(3000, 0.0625, 10)]
 
 
 def test_late_events_land_in_their_own_minute(aggregator: Aggregator) -> None:

@@ -1,8 +1,9 @@
-"""The Supabase CLI's own `db push` applies the migrations, and reads the config, without Docker."""
+"""The Supabase CLI itself, without Docker: `db push` applies the migrations, `functions deploy` sends the aggregator; both read the config."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from auditor.database.migrations import apply_migrations, read_migrations
-from tests.aggregator.conftest import REPOSITORY
+from tests.aggregator.conftest import FUNCTION, REPOSITORY
+from tests.aggregator.management import managing
 from tests.database.proxy import Proxy
 from tests.servers.discovery import supabase_cli
 
@@ -19,20 +21,45 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def pushed(dsn: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """What `supabase db push` says on a database behind a TCP port."""
+def called(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What the CLI does in this repository."""
     program = supabase_cli()
     assert program is not None
-    parts = conninfo_to_dict(dsn)
-    url = f"postgresql://postgres:any@127.0.0.1:{parts['port']}/{parts['dbname']}?sslmode=disable"
+    given = {"PATH": os.defpath, "HOME": str(home), "SUPABASE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"}
     return subprocess.run(
-        [program, "db", "push", "--db-url", url, "--yes", "--workdir", str(REPOSITORY)],
-        env={"PATH": os.defpath, "HOME": str(home), "SUPABASE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"},
+        [program, *arguments, "--workdir", str(REPOSITORY)],
+        env=given | environment,
         capture_output=True,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+def pushed(dsn: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """What `supabase db push` says on a database behind a TCP port."""
+    parts = conninfo_to_dict(dsn)
+    url = f"postgresql://postgres:any@127.0.0.1:{parts['port']}/{parts['dbname']}?sslmode=disable"
+    return called(home, "db", "push", "--db-url", url, "--yes")
+
+
+def test_functions_deploy_sends_the_aggregator_as_it_is(tmp_path: Path) -> None:
+    function = FUNCTION.relative_to(REPOSITORY).as_posix()
+    profile = tmp_path / "profile.yaml"
+    with managing() as management:
+        profile.write_text(management.profile)
+        deploy = ("functions", "deploy", "--use-api", "--project-ref", "a" * 20, "--profile", str(profile))
+        ended = called(tmp_path, *deploy, SUPABASE_ACCESS_TOKEN=f"sbp_{'0' * 40}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    [(asked, parts)] = management.deployed.items()
+    assert asked.endswith("/functions/deploy?slug=cache-metrics-aggregator")
+    metadata = json.loads(parts.pop("metadata"))
+    assert metadata["verify_jwt"] is False
+    assert metadata["entrypoint_path"] == f"{function}/index.ts"
+    assert metadata["import_map_path"] == f"{function}/deno.json"
+    assert parts == {
+        f"{function}/{name}": (FUNCTION / name).read_bytes() for name in ("index.ts", "deno.json")
+    }
 
 
 async def test_db_push_applies_every_migration_and_auditor_migrate_agrees(

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import itertools
 import logging
-import multiprocessing
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import auditor.collector as public
 from auditor.collector import Collector, Sender, Spool
-from tests.collector.backends import Backend, Store, serving, wait_until
+from tests.collector.backends import Backend, Store, wait_until
+from tests.collector.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ROOT = Path(__file__).parents[2]
-VARIABLES = (
-    "SUPABASE_URL",
-    "SUPABASE_SERVICE_ROLE_KEY",
-    "SUPABASE_SECRET_KEY",
-    "SUPABASE_DB_URL",
-    "AUDITOR_DATABASE_URL",
-    "CACHE_METRICS_SINK",
-    "CACHE_METRICS_ENABLED",
-)
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CACHE_METRICS_SPOOL_DIR", str(tmp_path / "spool"))
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -59,38 +39,6 @@ def hits(sender: Sender, first: int, count: int) -> None:
 def conserved(stats: dict[str, Any]) -> bool:
     held = stats["sent"] + stats["waiting"] + stats["spooled"] + stats["dropped"]
     return bool(stats["recorded"] + stats["adopted"] == held)
-
-
-def in_process(script: str, backend: Backend, **variables: str) -> subprocess.Popen[str]:
-    """A process of its own whose environment names the backend."""
-    environment = {
-        **os.environ,
-        "SUPABASE_URL": backend.url,
-        "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x",
-        "CACHE_METRICS_FLUSH_INTERVAL": "0.1",
-        **variables,
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", "from auditor.collector import *\n" + textwrap.dedent(script)],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finished(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert err == ""
-    return out
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with serving() as opened:
-        yield opened
 
 
 def test_the_interval_and_a_complete_batch_both_send(sender: Sender) -> None:
@@ -177,6 +125,23 @@ def test_while_the_backend_is_away_events_go_to_disk_and_in_order_out_of_it(
     assert conserved(sender.get_stats())
 
 
+def test_a_backend_that_stays_away_is_asked_ever_less(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.collector.sender.FIRST_DELAY", 0.04)
+    asked: list[float] = []
+
+    def sink(_: object) -> None:
+        asked.append(time.monotonic())
+        raise ConnectionError("gone")
+
+    sender.start(sink, batch_size=1, flush_interval=0.01)
+    hits(sender, 0, 1)
+    wait_until(lambda: len(asked) >= 6)
+    for tries, (before, after) in enumerate(itertools.pairwise(asked)):
+        assert after - before >= 0.5 * 0.04 * 2**tries
+
+
 def test_a_sink_that_hangs_at_the_end_holds_nobody_up_and_its_batch_goes_to_disk(tmp_path: Path) -> None:
     released, hanging = threading.Event(), threading.Event()
 
@@ -230,123 +195,6 @@ def test_start_and_stop_can_be_awaited_and_the_functions_need_no_loop(tmp_path: 
     assert told.stdout == "['a', 'b', 'c', 'd', 'e'] 5\n"
 
 
-def test_the_end_of_a_process_sends_what_is_left(backend: Backend) -> None:
-    script = 'for i in range(25): record_cache_hit(str(i), "answers", 1.0)'
-    finished(in_process(script, backend, CACHE_METRICS_FLUSH_INTERVAL="3600"))
-    assert backend.store.keys == [str(i) for i in range(25)]
-
-
-def test_the_next_process_sends_what_the_last_one_could_not(backend: Backend) -> None:
-    backend.plan = ["drop"] * 100
-    finished(in_process('for i in range(25): record_cache_hit(str(i), "answers", 1.0)', backend))
-    assert backend.store.keys == []
-    backend.plan = []
-    script = 'record_cache_hit("25", "answers", 1.0); get_collector().stop(); print(get_collector().get_stats()["adopted"])'
-    assert finished(in_process(script, backend)) == "25\n"
-    assert backend.store.keys == [str(i) for i in range(26)]
-
-
-def test_a_kill_loses_no_more_than_was_said_to_be_at_risk(backend: Backend) -> None:
-    backend.plan = ["drop"] * 10_000
-    script = """
-        import json, time
-        for i in range(3000):
-            record_cache_hit(str(i), "answers", 1.0)
-            if i % 100 == 0:
-                time.sleep(0.02)
-        print(json.dumps(get_collector().get_stats()), flush=True)
-        time.sleep(60)
-    """
-    process = in_process(script, backend, CACHE_METRICS_BATCH_SIZE="100")
-    assert process.stdout is not None
-    stats = json.loads(process.stdout.readline())
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
-    backend.plan = []
-    finished(in_process('record_cache_hit("next", "answers", 1.0)', backend))
-    assert stats["recorded"] == 3000
-    assert 3000 - stats["at_risk"] <= len(backend.store.stored) - 1 <= 3000
-    assert stats["at_risk"] <= stats["most_at_risk"]
-    assert backend.store.keys[:-1] == [str(i) for i in range(len(backend.store.keys) - 1)]
-
-
-def test_a_fork_sends_nothing_twice_and_both_go_on(backend: Backend) -> None:
-    script = """
-        import os, sys
-        for i in range(10): record_cache_hit(f"before {i}", "answers", 1.0)
-        child = os.fork()
-        for i in range(10): record_cache_hit(f"{'parent' if child else 'child'} {i}", "answers", 1.0)
-        if not child:
-            stats = get_collector().get_stats()
-            assert stats["recorded"] == 10 and stats["pid"] == os.getpid(), stats
-            sys.exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        assert get_collector().get_stats()["recorded"] == 20
-    """
-    finished(in_process(script, backend, CACHE_METRICS_FLUSH_INTERVAL="3600"))
-    assert sorted(backend.store.keys) == sorted(
-        f"{who} {i}" for who in ("before", "parent", "child") for i in range(10)
-    )
-    assert sum(count for *_, count in backend.requests) == 30
-
-
-def test_a_fork_in_the_middle_of_the_senders_first_import_leaves_the_child_working(backend: Backend) -> None:
-    script = """
-        import os, sys, time
-        record_cache_hit("parent", "answers", 1.0)
-        while "httpx" not in sys.modules: time.sleep(0.0005)
-        child = os.fork()
-        if not child:
-            record_cache_hit("child", "answers", 1.0)
-            sys.exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-    """
-    finished(in_process(script, backend, CACHE_METRICS_BATCH_SIZE="1", CACHE_METRICS_FLUSH_INTERVAL="0.01"))
-    assert sorted(backend.store.keys) == ["child", "parent"]
-
-
-def test_forks_while_threads_record_and_the_backend_is_away_lock_nobody_up(backend: Backend) -> None:
-    backend.plan = ["drop"] * 100_000
-    script = """
-        import logging, os, sys, threading
-        logging.disable()
-        done = threading.Event()
-        def work():
-            while not done.is_set(): record_cache_hit("busy", "threads", 1.0)
-        threads = [threading.Thread(target=work) for _ in range(3)]
-        for thread in threads: thread.start()
-        children = []
-        for n in range(10):
-            child = os.fork()
-            if not child:
-                for i in range(20): record_cache_hit(f"{n}:{i}", "children", 1.0)
-                get_collector().stop(0.5)
-                assert get_collector().get_stats()["waiting"] == 0
-                os._exit(0)
-            children.append(child)
-        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 10
-        done.set()
-        for thread in threads: thread.join()
-        get_collector().stop(0.5)
-        stats = get_collector().get_stats()
-        assert stats["recorded"] == stats["spooled"] + stats["dropped"], stats
-    """
-    finished(in_process(script, backend, CACHE_METRICS_BATCH_SIZE="100"))
-    backend.plan = []
-    finished(in_process('record_cache_hit("last", "last", 1.0); get_collector().stop(60)', backend))
-    children = [
-        event for event in backend.store.stored.values() if event["implementation_type"] == "children"
-    ]
-    assert sorted(event["cache_key"] for event in children) == sorted(
-        f"{n}:{i}" for n in range(10) for i in range(20)
-    )
-
-
-def _work(name: str) -> None:
-    for i in range(5):
-        public.record_cache_hit(f"{name} {i}", "answers", 1.0)
-
-
 def test_what_could_not_be_kept_is_told_at_the_end(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,19 +209,6 @@ def test_what_could_not_be_kept_is_told_at_the_end(
     assert (stats["recorded"], stats["waiting"] + stats["dropped"]) == (50, 50)
     assert f"{stats['waiting']} cache events could be neither sent nor written" in caplog.text
     assert f"{stats['dropped']} cache events were dropped" in caplog.text
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_worker_of_multiprocessing_sends_at_its_end(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    monkeypatch.setenv("SUPABASE_URL", backend.url)
-    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")
-    worker = multiprocessing.get_context(method).Process(target=_work, args=("worker",))  # type: ignore[attr-defined]
-    worker.start()
-    worker.join(60)
-    assert worker.exitcode == 0
-    assert backend.store.keys == [f"worker {i}" for i in range(5)]
 
 
 def test_recording_in_a_signal_handler_that_interrupts_recording_is_harmless(sender: Sender) -> None:

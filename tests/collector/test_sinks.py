@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -14,19 +15,14 @@ import pytest
 from auditor.collector import BatchRefused, Collector, DsnSink, HttpSink
 from auditor.collector.refusal import Undelivered
 from auditor.collector.sinks import sink_from_environment
-from tests.collector.backends import Backend, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.collector.backends import Backend
+
 JWT = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
 SECRET = "sb_secret_0123456789abcdef"
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with serving() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -156,6 +152,34 @@ def test_a_backend_that_hangs_is_given_up_at_the_deadline(backend: Backend) -> N
     assert not collector.flush()
     assert "ReadTimeout" in (collector.stats().last_error or "")
     sink.close()
+
+
+@pytest.mark.parametrize("start", [b"", b"Content-Length: 4000\r\n\r\n"], ids=["headers", "body"])
+def test_a_backend_that_drips_is_given_up_at_the_deadline(start: bytes) -> None:
+    """Each read is answered in time, and the answer is complete and good in the end."""
+    drops = (
+        [b"X-A: b\r\n"] * 200 + [b"Content-Length: 2\r\n\r\n{}"] if not start else [b" " * 20] * 199 + [b"{}"]
+    )
+    dripped: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection = listening.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + start)
+                for drop in drops:
+                    connection.sendall(drop)
+                    dripped.append(drop)
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        sink = HttpSink(f"http://127.0.0.1:{listening.getsockname()[1]}", JWT, deadline=0.4)
+        with pytest.raises(Undelivered):
+            sink([{"id": "1"}])
+        thread.join()
+        assert len(dripped) < len(drops), "the connection was cut off before the end"
+        sink.close()
 
 
 def test_no_secret_is_told_even_if_the_backend_repeats_it(backend: Backend, sink: HttpSink) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 QUICK = RealtimeOptions(
     canary_seconds=0.3, join_seconds=1.0, longest_wait_seconds=0.5, changes_patience_seconds=1.5
 )
+
+CALM = dataclasses.replace(QUICK, canary_seconds=1.0, join_seconds=5.0)
+"""For tests in which no session may end: a machine that is busy for a second or two is no fault."""
 
 
 @dataclass

@@ -89,6 +89,16 @@ def traces(dsn: str) -> int:
     return int(row[0])
 
 
+def test_a_canary_is_accepted_where_events_are_kept_for_a_day_and_is_never_audited(healthy: Supabase) -> None:
+    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+        connection.execute("select monitoring.purge_expired_cache_metrics(1, 30, 365)")
+        code, found, _ = doctor(of_project(healthy))
+        assert (code, broken(found)) == (0, [])
+        ingest(healthy.dsn, cache="auditor-doctor-left-behind")
+        held = connection.execute("select monitoring.auditor_lease('w', 60, 100) -> 'held'").fetchone()
+    assert held == (["a"],)
+
+
 @pytest.mark.parametrize("kind", ["service_key", "secret_key"])
 def test_a_healthy_project_passes_every_line_and_keeps_no_trace(healthy: Supabase, kind: str) -> None:
     key = getattr(healthy, kind)
@@ -102,11 +112,12 @@ def test_a_healthy_project_passes_every_line_and_keeps_no_trace(healthy: Supabas
 
 def test_without_a_canary_nothing_is_written_or_broadcast(healthy: Supabase) -> None:
     opened = healthy.realtime.opened
+    healthy.rest.calls.clear()
     code, found, _ = doctor(of_project(healthy), "--no-canary")
     assert code == 0
     assert {found[name]["status"] for name in ("realtime", "ingest", "hint")} == {"skip"}
     assert healthy.realtime.opened == opened
-    assert "ingest_cache_metrics" not in healthy.rest.calls
+    assert healthy.rest.calls == ["auditor_examine"], "a function that PostgreSQL lets write nothing"
 
 
 def test_postgresql_is_examined_too(healthy: Supabase) -> None:
@@ -139,22 +150,19 @@ def test_an_unexposed_schema_is_found(database: str) -> None:
         assert "exposed" not in broken(doctor(of_project(project))[1])
 
 
-@pytest.mark.parametrize(
-    ("taken", "said"),
-    [
+def test_each_missing_grant_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    for taken, said in (
         ("insert on monitoring.cache_auditor_ledger", "insert on cache_auditor_ledger"),
         ("execute on function monitoring.auditor_commit", "execute on auditor_commit"),
         ("execute on function monitoring.auditor_examine", "function auditor_examine"),
         ("usage on schema monitoring", "schema monitoring"),
-    ],
-)
-def test_a_missing_grant_is_found_and_its_mend_works(healthy: Supabase, taken: str, said: str) -> None:
-    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
-        connection.execute(f"revoke {taken} from service_role".encode())
-    code, found, _ = doctor(of_project(healthy))
-    assert (code, broken(found)) == (1, ["grants"])
-    assert said in found["grants"]["said"]
-    mend_by_sql(healthy.dsn, found["grants"]["mend"])
+    ):
+        with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+            connection.execute(f"revoke {taken} from service_role".encode())
+        code, found, _ = doctor(of_project(healthy))
+        assert (code, broken(found)) == (1, ["grants"])
+        assert said in found["grants"]["said"]
+        mend_by_sql(healthy.dsn, found["grants"]["mend"])
     assert doctor(of_project(healthy))[0] == 0
 
 
@@ -167,13 +175,13 @@ def test_a_schema_open_to_anon_is_found_and_its_mend_works(healthy: Supabase) ->
     assert doctor(of_project(healthy))[0] == 0
 
 
-@pytest.mark.parametrize("table", ["cache_metrics_1min", "cache_auditor_observations"])
-def test_a_missing_publication_is_found_and_its_mend_works(healthy: Supabase, table: str) -> None:
-    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
-        connection.execute(f"alter publication supabase_realtime drop table monitoring.{table}".encode())
-    _, found, _ = doctor(of_project(healthy))
-    assert broken(found) == ["publication"]
-    mend_by_sql(healthy.dsn, found["publication"]["mend"])
+def test_each_missing_publication_is_found_and_its_mend_works(healthy: Supabase) -> None:
+    for table in ("cache_metrics_1min", "cache_auditor_observations"):
+        with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+            connection.execute(f"alter publication supabase_realtime drop table monitoring.{table}".encode())
+        _, found, _ = doctor(of_project(healthy))
+        assert broken(found) == ["publication"]
+        mend_by_sql(healthy.dsn, found["publication"]["mend"])
     assert doctor(of_project(healthy))[0] == 0
 
 
@@ -189,6 +197,15 @@ def test_a_dead_realtime_is_found_and_the_rest_is_looked_at(healthy: Supabase) -
     healthy.realtime.faults.silent = True
     assert broken(doctor(of_project(healthy))[1]) == ["realtime"]
     assert traces(healthy.dsn) == 0
+
+
+def test_where_nothing_broadcasts_the_tables_changes_bring_the_hint(healthy: Supabase) -> None:
+    healthy.realtime.faults.changes_delay = 1.0
+    with psycopg.connect(healthy.dsn, autocommit=True) as connection:
+        connection.execute("drop function realtime.send")
+    code, found, _ = doctor(of_project(healthy))
+    assert (code, broken(found)) == (0, [])
+    assert found["realtime"]["said"].endswith("the table's changes are live")
 
 
 def test_a_broadcast_on_another_channel_is_found(healthy: Supabase) -> None:

@@ -13,7 +13,7 @@ from auditor.database.hint import Hint, hint_of, hint_of_change
 from auditor.database.realtime import RealtimeOptions
 from tests.database.windows import now_minute, write
 from tests.supabase.events import ingest
-from tests.supabase.listening import listening
+from tests.supabase.listening import CALM, listening
 
 if TYPE_CHECKING:
     from tests.supabase.standing import Supabase
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("kind", ["service_key", "secret_key"])
 async def test_what_is_ingested_arrives_as_a_hint_with_its_minute(project: Supabase, kind: str) -> None:
-    only_broadcasts = RealtimeOptions(canary_seconds=0.3, changes=False)
+    only_broadcasts = RealtimeOptions(canary_seconds=1.0, changes=False)
     async with listening(project, only_broadcasts, getattr(project, kind)) as listener:
         await listener.until_live()
         assert listener.source.health.last_canary_at is not None
@@ -72,7 +72,7 @@ async def test_another_channel_and_a_private_one_can_be_named_and_the_changes_ar
 async def test_broadcasts_serve_undisturbed_while_the_table_is_not_published(project: Supabase) -> None:
     with psycopg.connect(project.dsn, autocommit=True) as connection:
         connection.execute("alter publication supabase_realtime drop table monitoring.cache_metrics_1min")
-        async with listening(project) as listener:
+        async with listening(project, CALM) as listener:
             await listener.until_live()
             await listener.until(lambda: project.realtime.joins >= 4)
             await listener.hears_of(project)
@@ -87,7 +87,7 @@ async def test_broadcasts_serve_undisturbed_while_the_table_is_not_published(pro
 
 async def test_changes_that_are_never_said_to_live_are_subscribed_to_anew(project: Supabase) -> None:
     project.realtime.faults.changes_delay = 3600.0
-    async with listening(project) as listener:
+    async with listening(project, CALM) as listener:
         await listener.until_live()
         await listener.until(lambda: project.realtime.joins >= 3)
         project.realtime.faults.changes_delay = 0.0
@@ -108,7 +108,7 @@ async def test_payloads_of_any_shape_kill_nothing(project: Supabase) -> None:
         None, 5, "text", [1], {}, {"minutes": "x"}, {"minutes": [None]}, {"minutes": [1e400]}, {"caches": {}},
         {"minute_window": 7}, {"minute_window": "2026-11-22T17:00:00+00:00", "implementation_type": "new"},
     ]  # fmt: skip
-    async with listening(project) as listener:
+    async with listening(project, CALM) as listener:
         await listener.until_live()
         for payload in odd:
             frame = {"type": "broadcast", "event": "cache-update", "payload": payload}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -13,6 +14,12 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
+import structlog
+
+from auditor.database.postgres import PostgresStore
+from auditor.database.realtime import RealtimeHealth
+from auditor.service.auditor import Auditor
+from auditor.settings import Settings
 from tests.service.test_service import _ask, _done, _fill, _written
 from tests.service.worker import eventually
 from tests.supabase.events import ingest
@@ -22,6 +29,8 @@ from tests.supabase.standing import running_supabase
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
     from tests.supabase.standing import Supabase
 
@@ -194,6 +203,29 @@ def test_the_poll_works_alone_when_realtime_never_does(project: Supabase, tmp_pa
     assert not any("HTTP Request" in event or "Connection" in event for event in told), told
 
 
+async def test_how_hints_do_is_told_in_the_log_with_each_maintenance(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.service.auditor.FIRST_MAINTENANCE_SECONDS", 0.0)
+    ingest(database, time.time() - 600)
+    health = RealtimeHealth(
+        live=True, last_hint_at=7.0, last_canary_at=8.0, hints=3, rebuilds=2, last_trouble="x"
+    )
+    store = PostgresStore(database, worker="ann")
+    auditor = Auditor(store, Settings(settle_seconds=0, poll_seconds=0.05), realtime=health)
+    with structlog.testing.capture_logs() as told:
+        running = asyncio.create_task(auditor.run())
+        async with asyncio.timeout(30):
+            while not any(line["event"] == "maintained" for line in told):
+                await asyncio.sleep(0.01)
+        auditor.stop()
+        await running
+    [line] = [line for line in told if line["event"] == "hints"]
+    kept = {name: line[name] for name in ("live", "last_hint_at", "last_canary_at", "hints", "rebuilds")}
+    assert kept == {"live": True, "last_hint_at": 7.0, "last_canary_at": 8.0, "hints": 3, "rebuilds": 2}
+    assert {"announced", "unannounced", "last_trouble", "changes_live"} <= line.keys()
+
+
 def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Path) -> None:
     ingest(project.dsn, time.time() - 600)
     log = tmp_path / "log"
@@ -205,6 +237,19 @@ def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Pat
         time.sleep(2)
         project.start()
         eventually(lambda: late_windows(project.dsn) == 1, seconds=60)
+
+
+def test_what_is_tried_again_is_told_once_with_its_reason(project: Supabase, tmp_path: Path) -> None:
+    project.rest.faults.answers = [(503, {"code": "PGRST001", "message": "no connection"})] * 3
+    ended = subprocess.run(
+        [sys.executable, "-m", "auditor", "run", "--once"],
+        env=of_project(project), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "log").write_text(ended.stderr)
+    [told] = logged(tmp_path / "log", "trying_again")
+    assert told["reason"] == "no connection (PGRST001)"
+    assert "stamina" not in ended.stderr
 
 
 def test_a_wrong_key_ends_the_start_with_its_mend(project: Supabase) -> None:

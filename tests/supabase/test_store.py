@@ -15,7 +15,7 @@ import auditor
 from auditor.database.postgres import PostgresStore
 from auditor.database.rest import SupabaseCalls
 from auditor.database.store import CommitOutcome
-from auditor.database.supabase_store import SupabaseStore
+from auditor.database.supabase_store import WINDOWS_AT_MOST, SupabaseStore
 from auditor.errors import AuditorError, BadInput, DependencyUnreachable
 from tests.database.windows import asked, judged, now_minute, pull, write
 from tests.supabase.standing import running_supabase
@@ -165,6 +165,26 @@ async def test_a_pull_that_takes_too_long_is_asked_for_less(project: Supabase) -
         assert pulled.caches[0].block is not None
         assert len(pulled.caches[0].block) == 78
         assert store.windows_at_most == 78
+
+
+async def test_a_commit_that_takes_too_long_is_followed_by_a_smaller_one(project: Supabase) -> None:
+    last = now_minute() - 5
+    write(project.dsn, range(last - 199, last + 1))
+    slow = (500, {"code": "57014", "message": "canceling statement due to statement timeout"})
+    async with opened(project) as store:
+        await store.lease(lease_seconds=60, max_caches=10)
+        async with store.turn() as turn:
+            pulled = await pull(turn, horizon_minute=last)
+            project.rest.faults.answers = [slow]
+            with pytest.raises(DependencyUnreachable, match="took longer over a statement"):
+                await turn.commit(pulled, [judged(share) for share in pulled.caches])
+        assert store.windows_at_most == 100
+        assert await audit(store, horizon_minute=last) == {"new": CommitOutcome.COMMITTED}
+        assert asked(project.dsn, "select count(*) from monitoring.cache_auditor_ledger") == [(100,)]
+        assert store.windows_at_most == 100, "there is more to be done"
+        await audit(store, horizon_minute=last)
+        assert asked(project.dsn, "select count(*) from monitoring.cache_auditor_ledger") == [(200,)]
+        assert store.windows_at_most == WINDOWS_AT_MOST
 
 
 @pytest.mark.parametrize(

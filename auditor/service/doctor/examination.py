@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from auditor.model.options import ModelOptions
 
 CANARY_PREFIX: Final = "auditor-doctor-"
+CHANGES_SECONDS: Final = 6.0
+CANARY_AGE_MINUTES: Final = (120, 1380)
 FIRST: Final = ("reachable", "key", "exposed", "schema", "grants")
 AFTER: Final = ("publication", "collector", "baseline", "lag", "coverage")
 PROOFS: Final = ("realtime", "ingest", "hint")
@@ -139,8 +141,8 @@ async def prove(patient: Patient, seconds: float) -> list[Check]:
         live = await _realtime(patient, listening, heard, seconds)
         found.append(live)
         try:
-            # a minute of days ago that nobody else writes, so that its hint can only be this one's
-            minute = int(datetime.now(UTC).timestamp()) // 60 - random.randrange(3000, 9000)
+            # a minute of hours ago that nobody else writes, so that its hint can only be this one's; events are kept for a day at least
+            minute = int(datetime.now(UTC).timestamp()) // 60 - random.randrange(*CANARY_AGE_MINUTES)
             ingested = await _ingest(patient, cache, minute)
             found.append(ingested)
             found.append(await _hint(live, ingested, minute, heard, seconds))
@@ -185,7 +187,18 @@ async def _realtime(
         )
     if patient.realtime is None:
         return passed("realtime", "LISTEN works")
-    return passed("realtime", "the canary broadcast came back")
+    changes = await _changes(patient.realtime, heard, seconds) if patient.realtime.changes_asked else ""
+    return passed("realtime", f"the canary broadcast came back{changes}")
+
+
+async def _changes(realtime: RealtimeHealth, heard: asyncio.Queue[Hint], seconds: float) -> str:
+    """Wait for the table's changes, which come alive after the broadcasts: where nothing broadcasts, they alone bring the hint."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(min(seconds, CHANGES_SECONDS)):
+            while not realtime.changes_live:
+                await heard.get()
+            return ", and the table's changes are live"
+    return "; the table's changes are not live"
 
 
 def _realtime_mend(trouble: str) -> str:
