@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,7 +23,7 @@ from auditor.detection.tails.calibrated import (
     tail_levels,
 )
 from auditor.detection.tails.elementary import exact_log
-from auditor.detection.tested import SPANS, Test
+from auditor.detection.tested import METRICS, ROW, Test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,7 @@ CALIBRATED: Final[Mapping[str, tuple[Direction, ...]]] = {
     "cache_size": ("drop", "rise"),
 }
 """The metrics that have findings, and on which side: they share the budget, infos like pages."""
+_RISING: Final = [ROW[name] for name, directions in CALIBRATED.items() if directions == ("rise",)]
 PRIOR_TESTS: Final = 12.0
 """How many independent tests the tests of an hour are believed to be worth before any hour has shown it."""
 PRIOR_SCALE: Final = 1.2
@@ -64,7 +66,7 @@ SLACK: Final = 1.0
 LEAST_P: Final = 1e-300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Levels:
     """How surprising a test has to be.
 
@@ -83,6 +85,22 @@ class Levels:
         """The level of a metric's test."""
         return float(self.level[AT[name], test])
 
+    @cached_property
+    def of_metrics(self) -> Floats:
+        """The levels of the tested metrics, shape (tests, metrics)."""
+        return np.ascontiguousarray(self.level[[AT[name] for name in METRICS]].T)
+
+    @cached_property
+    def alpha(self) -> Floats:
+        """The same as probabilities."""
+        return np.array([[math.exp(-level) for level in row] for row in self.of_metrics.tolist()])
+
+    @cached_property
+    def of_intervals(self) -> list[float]:
+        """The share of windows that each metric's interval leaves out."""
+        return [2.0 * math.exp(-level) for level in self.of_metrics[Test.WINDOW].tolist()]
+
+    @cached_property
     def most_evidence(self) -> dict[str, float]:
         """How far the evidence of each metric's sequence may grow."""
         return {name: self.of(name, Test.SEQUENCE) + SLACK for name in SIGNALS}
@@ -126,19 +144,13 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 
 
-def surprises(name: str, tested: Tested) -> Floats:
-    """How surprising each test of a metric finds each window on the side that alarms, shape (tests, n); NaN where not tested."""
-    surprise = np.full((len(Test), len(tested.value)), np.nan)
-    for direction in CALIBRATED[name]:
-        falls = direction == "drop"
-        p = np.stack(
-            [
-                tested.low if falls else tested.high,
-                *(tested.spans[test].low if falls else tested.spans[test].high for test in SPANS),
-            ]
-        )
-        surprise[: Test.SEQUENCE] = np.fmax(surprise[: Test.SEQUENCE], -exact_log(np.maximum(p, LEAST_P)))
-        sequence = tested.fall if falls else tested.rise
-        if sequence is not None:
-            surprise[Test.SEQUENCE] = np.fmax(surprise[Test.SEQUENCE], sequence)
+def surprises(tested: Tested) -> Floats:
+    """How surprising each test finds each window on the side that alarms, shape (tests, metrics, n); NaN where not tested."""
+    p = np.fmin(tested.low, tested.high)
+    p[:, _RISING] = tested.high[:, _RISING]
+    surprise = np.full((len(Test), *p.shape[1:]), np.nan)
+    surprise[: Test.SEQUENCE] = -exact_log(np.maximum(p, LEAST_P))
+    for name, rise in tested.rise.items():
+        both = "drop" in CALIBRATED[name]
+        surprise[Test.SEQUENCE, ROW[name]] = np.fmax(tested.fall[name], rise) if both else rise
     return surprise

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.baseline import relearn
+from auditor.detection.budget import levels_of
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.evidence import observations_of
 from auditor.detection.findings import WARNING
@@ -78,10 +79,12 @@ def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
         )
     work = _Work(block.implementation_type, memory, policy)
     position = 0
-    while position < len(block):
-        until = position + work.chunk_length(block, position)
-        position += work.judge_chunk(block.slice(position, until))
-    return work.judgement(block)
+    # what is unknown is NaN, and goes through all arithmetic as such
+    with np.errstate(all="ignore"):
+        while position < len(block):
+            until = position + work.chunk_length(block, position)
+            position += work.judge_chunk(block.slice(position, until))
+        return work.judgement(block)
 
 
 def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledger:
@@ -94,8 +97,10 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     profile = memory.profile
     minutes = block.first_minute + np.arange(len(block))
     outlook = None if profile is None else profile.outlook(minutes, block.first_minute)
-    signals = signals_of(block).masked(block.present & ~broken)
-    reading = read(profile, block, signals, outlook, 0, Before(0, {}), policy)
+    levels = None if profile is None else levels_of(profile, policy)
+    with np.errstate(all="ignore"):
+        signals = signals_of(block).masked(block.present & ~broken)
+        reading = read(profile, block, signals, outlook, levels, 0, Before(0, {}), policy)
     found = np.zeros(len(block), dtype=np.bool_)
     for side in reading.sides:
         found |= side.level > 0
@@ -183,11 +188,11 @@ class _Work:
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
         self.scores.append(reading.scores)
         self.improbable.append(reading.improbable)
-        memory.sequences |= {
-            name: (float(tested.fall[-1]), float(tested.rise[-1]))
-            for name, tested in reading.tests.items()
-            if tested.fall is not None and tested.rise is not None
-        }
+        tested = reading.tested
+        if tested is not None:
+            memory.sequences = memory.sequences | {
+                name: (float(fall[-1]), float(tested.rise[name][-1])) for name, fall in tested.fall.items()
+            }
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
         memory.remember(chunk, tracked.excluded | broken)
         valid = chunk.present & ~broken
@@ -238,7 +243,8 @@ class _Work:
         hour_start = chunk.first_minute - chunk.first_minute % MINUTES
         profile = memory.profile
         outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.levels)
-        return read(profile, whole, signals, outlook, lead, before_it, self.policy)
+        levels = None if profile is None else levels_of(profile, self.policy)
+        return read(profile, whole, signals, outlook, levels, lead, before_it, self.policy)
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]

@@ -140,14 +140,17 @@ class Profile:
         week: Floats = np.abs(self.week[AT["throughput"], minutes // (60 * DAY) % WEEK_DAYS])
         return 1.5 * week / weeks
 
-    def spread_at(self, at: int, weight: Floats) -> Floats:
-        """A gauge's within-hour variance at a given number of operations, shape as `weight`.
+    def spread_at(self, at: int | slice, weight: Floats) -> Floats:
+        """A gauge's within-hour variance at a given number of operations, shape as `weight`; of several, they are its rows.
 
         Below the typical number all of it is taken to be sampling (it grows as 1/n); above it, only half: whichever
         share is right, the scale is not too small.
         """
-        ratio = self.weight[at] / np.maximum(weight, 1e-9)
-        variance: Floats = self.spread[at] * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
+        usual, spread = self.weight[at], self.spread[at]
+        if isinstance(at, slice):
+            usual, spread = usual[:, None], spread[:, None]
+        ratio = usual / np.maximum(weight, 1e-9)
+        variance: Floats = spread * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
         return variance
 
     def with_hour(self, hour: int, level: Floats) -> Profile:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.accumulation import Flow, flow_of
-from auditor.detection.budget import alpha_of, levels_of
+from auditor.detection.budget import alpha_of
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
-from auditor.detection.intervals import interval_of, span_interval, window_interval
+from auditor.detection.intervals import interval_of, shown_interval
 from auditor.detection.judgement import Scores
-from auditor.detection.scoring import PROPORTIONS, Sequences, score
+from auditor.detection.proportions import PROPORTIONS
+from auditor.detection.scoring import Sequences, score
 from auditor.detection.signals import AT
-from auditor.detection.tails.calibrated import slowed
-from auditor.detection.tails.elementary import exact_exp
+from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
 from auditor.detection.tails.two_sided import two_sided
-from auditor.detection.tested import Test
+from auditor.detection.tested import METRICS, Test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats, WindowBlock
 
+_THROUGHPUT: Final = AT["throughput"]
+_SCALES: Final = np.array([[scale_of(name)] for name in METRICS])
+
 SILENT_MINUTES: Final = 2
 """Minutes without a row before silence is anything: one may be a hiccup of the collector."""
 
@@ -43,8 +46,8 @@ class Reading:
 
     Parameters
     ----------
-    tests
-        `Tested` by signal; empty while learning.
+    tested
+        What the tests say; None while learning.
     sides
         The findings.
     levels
@@ -65,7 +68,7 @@ class Reading:
         The share of the budget of one test of one minute.
     """
 
-    tests: dict[str, Tested]
+    tested: Tested | None
     sides: list[Side]
     levels: Levels | None
     scores: dict[str, Scores]
@@ -107,18 +110,13 @@ class Reading:
     def finding(self, side: Side, i: int) -> dict[str, Any]:
         """The finding of window i, with its interval, as plain JSON on the metric's own scale."""
         assert self.levels is not None
-        tested = self.tests[side.metric]
+        assert self.tested is not None
         test = Test(int(side.test[i]))
-        found = side.at(i)
-        # a sequence has no interval of its own: it shows that of the quarter of an hour it ends with
         shown = Test.QUARTER if test is Test.SEQUENCE else test
         alpha = 2.0 * math.exp(-self.levels.of(side.metric, shown))
-        if shown is Test.WINDOW:
-            lower, upper = window_interval(tested, side.metric, alpha, i)
-            weight = tested.weight
-        else:
-            lower, upper = span_interval(tested, side.metric, alpha, i, shown)
-            weight = tested.spans[shown].weight
+        lower, upper = shown_interval(self.tested, side.metric, alpha, i, shown)
+        weight = self.tested.shown(shown, side.metric).weight
+        found = side.at(i)
         return found | {
             "lower": lower if np.isfinite(lower) else None,
             "upper": upper if np.isfinite(upper) else None,
@@ -141,6 +139,7 @@ def read(
     whole: WindowBlock,
     signals: Signals,
     outlook: Outlook | None,
+    levels: Levels | None,
     lead: int,
     before: Before,
     policy: Policy,
@@ -148,37 +147,35 @@ def read(
     """Read windows `lead`.. of `whole` against the profile; see `Reading`.
 
     `signals` are those of `whole`, masked where a window is absent or broken; `outlook`, of shape (signals, len(whole)), is what
-    was expected of them, None (and the profile None) while learning.
+    was expected of them, `levels` those of the profile; both None, and the profile None, while learning.
     """
     count = len(whole) - lead
     absent_run = _runs(~whole.present[lead:], before.absent_run)
     alpha = alpha_of(policy)
-    if profile is None or outlook is None:
+    if profile is None or outlook is None or levels is None:
         blank = {metric.name: _blank(count) for metric in CATALOGUE}
         nothing, never = np.ones(count), np.zeros(count, dtype=np.bool_)
         return Reading(
-            {}, [], None, blank, absent_run, nothing, never, nothing, lead, signals, whole, None, alpha
+            None, [], None, blank, absent_run, nothing, never, nothing, lead, signals, whole, None, alpha
         )
-    levels = levels_of(profile, policy)
     link = outlook.link
-    tests = score(profile, signals, outlook, lead, Sequences(before.sequences, levels.most_evidence()))
-    traffic = exact_exp(link[AT["throughput"]])[lead:]
-    absent = absent_run > 0
-    silence = np.ones(count)
+    tested = score(profile, signals, outlook, lead, Sequences(before.sequences, levels.most_evidence))
+    traffic = bare_exp(link[_THROUGHPUT, lead:])
+    silence, scores = np.ones(count), _scores(tested, levels)
+    absent = absent_run > 0.0
     if absent.any():
         silence[absent] = silence_probability(
-            profile, traffic[absent], outlook.drift[AT["throughput"]][lead:][absent], absent_run[absent]
+            profile, traffic[absent], outlook.drift[_THROUGHPUT, lead:][absent], absent_run[absent]
         )
-    scores = {metric.name: _scores(tests, metric.name, count, levels) for metric in CATALOGUE}
-    scores["silence"] = Scores(
-        np.where(absent, 0.0, np.nan),
-        np.where(absent, traffic, np.nan),
-        np.where(absent, silence, np.nan),
-        (partial(_no_bounds, count),),
-    )
+        scores["silence"] = Scores(
+            np.where(absent, 0.0, np.nan),
+            np.where(absent, traffic, np.nan),
+            np.where(absent, silence, np.nan),
+            (partial(_no_bounds, count),),
+        )
     return Reading(
-        tests=tests,
-        sides=find(profile, tests, levels, policy),
+        tested=tested,
+        sides=find(profile, tested, levels, policy),
         levels=levels,
         scores=scores,
         absent_run=absent_run,
@@ -217,17 +214,19 @@ def _no_bounds(count: int) -> tuple[Floats, Floats]:
     return np.full(count, np.nan), np.full(count, np.nan)
 
 
-def _scores(tests: dict[str, Tested], name: str, count: int, levels: Levels) -> Scores:
-    tested = tests.get(name)
-    if tested is None:
-        return _blank(count)
-    scale, level = scale_of(name), levels.of(name, Test.WINDOW)
-    return Scores(
-        tested.value * scale,
-        tested.expected * scale,
-        slowed(two_sided(tested.low, tested.high), level, levels.nominal),
-        (interval_of(tested, name, 2.0 * math.exp(-level), scale),),
-    )
+def _scores(tested: Tested, levels: Levels) -> dict[str, Scores]:
+    """The ledger's columns of every metric of the catalogue, in its order; silence has nothing to say."""
+    value, expected = tested.value * _SCALES, tested.expected * _SCALES
+    p = two_sided(tested.low[Test.WINDOW], tested.high[Test.WINDOW])
+    level = levels.of_metrics[Test.WINDOW, :, None]
+    slow = bare_exp(bare_log(p) * (levels.nominal / level))
+    p = np.where(level <= levels.nominal, p, slow)
+    scores = {
+        name: Scores(value[row], expected[row], p[row], (interval_of(tested, name, alpha, scale_of(name)),))
+        for row, (name, alpha) in enumerate(zip(METRICS, levels.of_intervals, strict=True))
+    }
+    scores["silence"] = _blank(len(value[0]))
+    return scores
 
 
 def _method(metric: str) -> str:

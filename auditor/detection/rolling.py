@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.budget import CALIBRATED, surprises
+from auditor.detection.budget import surprises
 from auditor.detection.hours import MINUTES, Part, summarise_hours
-from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
-from auditor.detection.tested import Test
+from auditor.detection.scoring import AT_OF_METRICS
+from auditor.detection.signals import SIGNALS, Signals, signals_of
+from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
+    from auditor.detection.budget import Levels
     from auditor.detection.profile import Profile
     from auditor.detection.reading import Reading
+    from auditor.detection.tested import Tested
     from auditor.detection.tracking import Tracked
     from auditor.detection.windows import Floats, WindowBlock
 
@@ -66,16 +69,23 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
     minutes = chunk.first_minute + np.arange(len(chunk))
     starts = np.flatnonzero((minutes % MINUTES == 0) | (np.arange(len(chunk)) == 0))
     peaks = np.full((len(starts), len(SIGNALS), len(Test)), np.nan)
-    left_out = (tracked.excluded | tracked.anomalous) & ~tracked.opening
-    if reading.levels is not None:
-        for name, tested in reading.tests.items():
-            if name not in CALIBRATED:
-                continue
-            at = AT[name]
-            most = reading.levels.level[at][:, None] + OPENING_CREDIT
-            surprise = surprises(name, tested)
-            surprise = np.where(tracked.opening, np.minimum(surprise, most), surprise)
-            unknown = left_out | (tested.doubtful & (surprise >= most - OPENING_CREDIT))
-            peaks[:, at] = np.fmax.reduceat(np.where(unknown, np.nan, surprise), starts, axis=1).T
+    if reading.levels is not None and reading.tested is not None:
+        surprise = _counted(surprises(reading.tested), reading.tested, reading.levels, tracked)
+        peaks[:, AT_OF_METRICS] = np.fmax.reduceat(surprise, starts, axis=2).T
     peaks[0] = np.fmax(peaks[0], before)
     return peaks
+
+
+def _counted(surprise: Floats, tested: Tested, levels: Levels, tracked: Tracked) -> Floats:
+    """The surprises that are learned from, NaN elsewhere; shape (tests, metrics, n)."""
+    most = levels.of_metrics[:, :, None] + OPENING_CREDIT
+    if tracked.opening.any():
+        surprise = np.where(tracked.opening, np.minimum(surprise, most), surprise)
+    row = ROW["throughput"]
+    beyond = surprise[:, row] >= most[:, row] - OPENING_CREDIT
+    if beyond.any():
+        surprise[:, row][beyond & tested.doubtful] = np.nan
+    left_out = (tracked.excluded | tracked.anomalous) & ~tracked.opening
+    if left_out.any():
+        surprise[:, :, left_out] = np.nan
+    return surprise

@@ -7,7 +7,6 @@ telling moment. It finds a shift of a fraction of a window's deviation once that
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -40,7 +39,12 @@ def evidence(z: Floats, start: float, most: float) -> Floats:
         Shape (n,), from 0 to `most`; natural logarithms. Any split into blocks gives the same bits.
     """
     step = SHIFT * np.clip(z, -BOUND, BOUND) - 0.5 * SHIFT * SHIFT
-    steps = np.where(np.isfinite(step), step, 0.0).tolist()
-    sums = accumulate(steps, lambda total, more: min(max(total + more, 0.0), most), initial=start)
-    next(sums)
-    return np.fromiter(sums, dtype=np.float64, count=len(steps))
+    sums, total = [], start
+    for more in np.where(np.isfinite(step), step, 0.0).tolist():
+        total += more
+        if total > most:
+            total = most
+        elif not total > 0.0:
+            total = 0.0
+        sums.append(total)
+    return np.array(sums, dtype=np.float64)

@@ -146,19 +146,18 @@ def joined(first: WindowBlock | None, second: WindowBlock, keep: int) -> WindowB
     """The last `keep` windows of two blocks, the second following the first."""
     if first is None:
         return second.slice(max(0, len(second) - keep), len(second))
-    columns = {name: np.concatenate([first.columns[name], second.columns[name]])[-keep:] for name in COLUMNS}
+    values = np.concatenate([first.values, second.values], axis=1)[:, -keep:]
     present = np.concatenate([first.present, second.present])[-keep:]
     revision = np.concatenate([first.revision, second.revision])[-keep:]
     start = second.last_minute - len(present) + 1
-    return WindowBlock(second.implementation_type, start, columns, present, revision)
+    return WindowBlock(second.implementation_type, start, values, present, revision)
 
 
 def _block_as_json(block: WindowBlock) -> dict[str, Any]:
-    data = np.stack([block.columns[name] for name in COLUMNS]).astype("<f8")
     return {
         "first_minute": block.first_minute,
         "windows": len(block),
-        "columns": base64.b64encode(data.tobytes()).decode(),
+        "columns": base64.b64encode(block.values.astype("<f8").tobytes()).decode(),
         "present": base64.b64encode(np.packbits(block.present).tobytes()).decode(),
     }
 
@@ -167,6 +166,7 @@ def _block_from_json(stored: dict[str, Any], implementation_type: str) -> Window
     count = stored["windows"]
     data = np.frombuffer(base64.b64decode(stored["columns"]), dtype="<f8").reshape(len(COLUMNS), count)
     bits = np.unpackbits(np.frombuffer(base64.b64decode(stored["present"]), dtype=np.uint8))[:count]
-    columns = {name: data[i].astype(np.float64) for i, name in enumerate(COLUMNS)}
     zeros = np.zeros(count, dtype=np.int64)
-    return WindowBlock(implementation_type, stored["first_minute"], columns, bits.astype(np.bool_), zeros)
+    return WindowBlock(
+        implementation_type, stored["first_minute"], data.astype(np.float64), bits.astype(np.bool_), zeros
+    )
