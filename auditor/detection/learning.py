@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.detection.budget import learn_tails
 from auditor.detection.hours import MINUTES, History, Part, counting_variance, median, robust_centre
-from auditor.detection.profile import HALF_LIVES, Profile, follow
+from auditor.detection.profile import HALF_LIVES, Profile, gain_and_bound
 from auditor.detection.seasons import DAY, WEEK_DAYS, daily_shape, weekly_shape
 from auditor.detection.signals import SIGNALS
 
@@ -141,11 +141,7 @@ def _forecast_errors(
     """
     moving = np.array([half_life for half_life in half_lives if np.isfinite(half_life)])
     seen = np.stack([level - rows for pair in shapes for rows in pair], axis=1)
-    now = np.full((seen.shape[1], len(moving), seen.shape[2]), np.nan)
-    found = np.full((len(level), *now.shape), np.nan)
-    for hour, row in enumerate(seen[:, :, None]):
-        found[hour] = row - now
-        now = follow(now, row, moving[:, None], drift)
+    found, now = _followed(seen, moving, drift)
     errors, levels = list(np.moveaxis(found[:, ::2], 0, 2)), list(now[1::2])
     if len(moving) < len(half_lives):
         centre = robust_centre(seen)
@@ -155,6 +151,32 @@ def _forecast_errors(
             errors[shape] = np.concatenate([errors[shape], still[None, :, 2 * shape]])
             levels[shape] = np.concatenate([levels[shape], centre[None, 2 * shape + 1]])
     return np.concatenate(errors), np.concatenate(levels)
+
+
+def _followed(seen: Floats, half_lives: Floats, drift: Floats) -> tuple[Floats, Floats]:
+    """What `follow` makes of rows of shape (hours, shapes, signals), in a third of the time.
+
+    Each row's error against the level before it, (hours, shapes, half-lives, signals), and the levels after the last.
+    """
+    rows = np.ascontiguousarray(
+        np.broadcast_to(seen[:, :, None], (*seen.shape[:2], len(half_lives), seen.shape[2]))
+    )
+    known = np.isfinite(rows)
+    begins = known & (np.cumsum(known, axis=0) == 1)
+    beginning = begins.any(axis=(1, 2, 3)).tolist()
+    gain, bound = gain_and_bound(half_lives[:, None], drift)
+    low, gain = np.broadcast_to(-bound, rows.shape[1:]).copy(), np.broadcast_to(gain, rows.shape[1:]).copy()
+    high = -low
+    now, step = np.full(rows.shape[1:], np.nan), np.empty(rows.shape[1:])
+    found = np.empty(rows.shape)
+    for hour, row in enumerate(rows):
+        np.subtract(row, now, out=found[hour])
+        np.minimum(np.maximum(found[hour], low, out=step), high, out=step)
+        np.multiply(gain, step, out=step)
+        np.add(now, step, out=now, where=known[hour])
+        if beginning[hour]:
+            np.copyto(now, row, where=begins[hour])
+    return found, now
 
 
 def _candidates(hours: int) -> tuple[float, ...]:

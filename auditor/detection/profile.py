@@ -229,8 +229,12 @@ def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Flo
     Journal of Forecasting 29:285), so that one wild hour cannot carry normal away. NaN in `seen` moves nothing;
     NaN in `level` takes what is seen. All arrays broadcast together.
     """
-    gain = 1.0 - 0.5 ** (1.0 / half_life)
-    bound = 3.0 * np.sqrt(drift)
+    gain, bound = gain_and_bound(half_life, drift)
     innovation = np.clip(seen - level, -bound, bound)
     moved = np.where(np.isfinite(seen), level + gain * innovation, level)
     return np.where(np.isfinite(level), moved, seen)
+
+
+def gain_and_bound(half_life: Floats, drift: Floats) -> tuple[Floats, Floats]:
+    """The share of what an hour showed that a level takes, and how much it takes at most."""
+    return 1.0 - 0.5 ** (1.0 / half_life), 3.0 * np.sqrt(drift)
