@@ -132,7 +132,7 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
         Threshold, scale and shape of each test, shape (signals, tests, 3); and at least 1.
     """
     tails = np.zeros((len(SIGNALS), len(Test), 3))
-    judged = np.isfinite(peaks).any(axis=0)
+    judged = np.count_nonzero(np.isfinite(peaks), axis=0).tolist()
     rarest = np.full(len(peaks), np.nan)
     for at, name in enumerate(SIGNALS):
         scale = PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE
@@ -140,7 +140,7 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
             column = peaks[:, at, test]
             tail = tail_from_block_maxima(column, MODEL_THRESHOLDS[test], scale)
             tails[at, test] = tail.threshold, tail.scale, tail.shape
-            if name in CALIBRATED and judged[at, test]:
+            if name in CALIBRATED and judged[at][test]:
                 rarest = np.fmax(rarest, tail.rarity(column))
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 

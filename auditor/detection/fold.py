@@ -33,7 +33,7 @@ from auditor.detection.learning import learn
 from auditor.detection.reading import Before, Reading, read
 from auditor.detection.rolling import Rolled, hourly_peaks
 from auditor.detection.signals import SIGNALS, Signals, signals_of
-from auditor.detection.state import Memory, joined, no_peaks
+from auditor.detection.state import Memory, no_peaks
 from auditor.detection.tested import LEAD
 from auditor.detection.tracking import track_findings
 from auditor.detection.validity import broken_identities
@@ -195,6 +195,8 @@ class _Work:
             }
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
         memory.remember(chunk, tracked.excluded | broken)
+        end = reading.signals.value.shape[1]
+        memory.lead_signals = reading.signals.slice(max(0, end - LEAD), end)
         valid = chunk.present & ~broken
         memory.seen = min(memory.seen + int(valid.sum()), self.policy.learning_windows)
         if len(rolled.parts):
@@ -228,23 +230,18 @@ class _Work:
 
     def _read(self, chunk: WindowBlock, broken: np.typing.NDArray[np.bool_], rolled: Rolled) -> Reading:
         memory = self.memory
-        before = memory.recent
-        lead = 0 if before is None else min(LEAD, len(before))
-        whole = chunk
-        unusable = broken
-        if before is not None and lead:
-            tail = before.slice(len(before) - lead, len(before))
-            whole = joined(tail, chunk, lead + len(chunk))
-            earlier, _ = broken_identities(tail)
-            unusable = np.concatenate([earlier, broken])
-        signals = signals_of(whole).masked(whole.present & ~unusable)
-        before_it = Before(memory.absent_run, memory.sequences)
-        minutes = whole.first_minute + np.arange(len(whole))
+        fresh = signals_of(chunk).masked(chunk.present & ~broken)
+        before, signals = memory.lead(), fresh
+        lead = before.value.shape[1]
+        if lead:
+            signals = before.followed_by(fresh)
+        minutes = np.arange(chunk.first_minute - lead, chunk.last_minute + 1)
         hour_start = chunk.first_minute - chunk.first_minute % MINUTES
         profile = memory.profile
         outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.levels)
-        levels = None if profile is None else levels_of(profile, self.policy)
-        return read(profile, whole, signals, outlook, levels, lead, before_it, self.policy)
+        levels = None if profile is None else memory.levels(profile, self.policy)
+        before_it = Before(memory.absent_run, memory.sequences)
+        return read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy)
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]

@@ -62,8 +62,10 @@ class Reading:
         Shape (n,): whether it is a finding.
     traffic
         Shape (n,): operations expected.
-    lead, signals, whole, link
-        How many windows come before these in `signals`, in `whole` and in `link`, the expectations (None while learning).
+    block
+        The windows.
+    lead, signals, link
+        How many windows come before these in `signals` and in `link`, the expectations (None while learning).
     alpha
         The share of the budget of one test of one minute.
     """
@@ -76,9 +78,9 @@ class Reading:
     silence: Floats
     silent: np.typing.NDArray[np.bool_]
     traffic: Floats
+    block: WindowBlock
     lead: int
     signals: Signals
-    whole: WindowBlock
     link: Floats | None
     alpha: float
 
@@ -87,12 +89,8 @@ class Reading:
         """Observed and expected signals of the windows; None while learning."""
         if self.link is None:
             return None
-        end = len(self.whole)
-        return flow_of(
-            np.ascontiguousarray(self.link[:, self.lead :]),
-            self.whole.slice(self.lead, end),
-            self.signals.slice(self.lead, end),
-        )
+        signals = self.signals.slice(self.lead, self.lead + len(self.block))
+        return flow_of(np.ascontiguousarray(self.link[:, self.lead :]), self.block, signals)
 
     @cached_property
     def hit_rate(self) -> Floats | None:
@@ -136,7 +134,7 @@ _OVER: Final = {
 
 def read(
     profile: Profile | None,
-    whole: WindowBlock,
+    block: WindowBlock,
     signals: Signals,
     outlook: Outlook | None,
     levels: Levels | None,
@@ -144,19 +142,19 @@ def read(
     before: Before,
     policy: Policy,
 ) -> Reading:
-    """Read windows `lead`.. of `whole` against the profile; see `Reading`.
+    """Read the windows of a block against the profile; see `Reading`.
 
-    `signals` are those of `whole`, masked where a window is absent or broken; `outlook`, of shape (signals, len(whole)), is what
+    `signals` are those of `lead` windows before it and its own, masked where a window is absent or broken; `outlook`, of the same shape, is what
     was expected of them, `levels` those of the profile; both None, and the profile None, while learning.
     """
-    count = len(whole) - lead
-    absent_run = _runs(~whole.present[lead:], before.absent_run)
+    count = len(block)
+    absent_run = _runs(~block.present, before.absent_run)
     alpha = alpha_of(policy)
     if profile is None or outlook is None or levels is None:
         blank = {metric.name: _blank(count) for metric in CATALOGUE}
         nothing, never = np.ones(count), np.zeros(count, dtype=np.bool_)
         return Reading(
-            None, [], None, blank, absent_run, nothing, never, nothing, lead, signals, whole, None, alpha
+            None, [], None, blank, absent_run, nothing, never, nothing, block, lead, signals, None, alpha
         )
     link = outlook.link
     tested = score(profile, signals, outlook, lead, Sequences(before.sequences, levels.most_evidence))
@@ -182,9 +180,9 @@ def read(
         silence=silence,
         silent=(absent_run >= SILENT_MINUTES) & (silence <= alpha),
         traffic=traffic,
+        block=block,
         lead=lead,
         signals=signals,
-        whole=whole,
         link=link,
         alpha=alpha,
     )

@@ -75,7 +75,16 @@ class Signals:
 
     def masked(self, keep: np.typing.NDArray[np.bool_]) -> Signals:
         """The same with windows outside `keep` saying nothing."""
+        if keep.all():
+            return self
         return Signals(np.where(keep, self.value, np.nan), np.where(keep, self.weight, 0.0))
+
+    def followed_by(self, other: Signals) -> Signals:
+        """The windows of both, one after the other."""
+        return Signals(
+            np.concatenate([self.value, other.value], axis=1),
+            np.concatenate([self.weight, other.weight], axis=1),
+        )
 
     def slice(self, start: int, stop: int) -> Signals:
         """The windows at positions start..stop-1."""

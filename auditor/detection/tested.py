@@ -150,7 +150,7 @@ class Tested:
         doubt = self.doubts()
         value, expected = self.value[ROW["throughput"]], self.expected[ROW["throughput"]]
         least = np.maximum(expected, 1e-12)
-        within = np.maximum(value, 1e-12) <= least * np.exp(doubt)
+        within: np.typing.NDArray[np.bool_] = np.maximum(value, 1e-12) <= least * np.exp(doubt)
         within &= value >= least * np.exp(-doubt)
         within &= doubt > 0.0
         return within
