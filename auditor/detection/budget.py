@@ -22,7 +22,7 @@ from auditor.detection.tails.calibrated import (
     tail_from_block_maxima,
     tail_levels,
 )
-from auditor.detection.tails.elementary import exact_log
+from auditor.detection.tails.elementary import bare_log
 from auditor.detection.tested import METRICS, ROW, Test
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def surprises(tested: Tested) -> Floats:
     p = np.fmin(tested.low, tested.high)
     p[:, _RISING] = tested.high[:, _RISING]
     surprise = np.full((len(Test), *p.shape[1:]), np.nan)
-    surprise[: Test.SEQUENCE] = -exact_log(np.maximum(p, LEAST_P))
+    surprise[: Test.SEQUENCE] = -bare_log(np.maximum(p, LEAST_P))
     for name, rise in tested.rise.items():
         both = "drop" in CALIBRATED[name]
         surprise[Test.SEQUENCE, ROW[name]] = np.fmax(tested.fall[name], rise) if both else rise

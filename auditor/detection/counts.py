@@ -38,7 +38,7 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
     size = 1.0 / np.expm1(variance)
     low, high = outer_count_tails(count[0], mean[0], size[0])
     z = (count - mean) / np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
-    said, expected, span_count = np.swapaxes(span_sums(gathered, lead), 0, 1)
+    said, expected, span_count = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.maximum(expected, 1e-9)
     windows = np.maximum(said, 1.0)
     span_variance = drift + spread / windows

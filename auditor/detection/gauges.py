@@ -95,7 +95,7 @@ def _tested(predicted: _Predicted, behind: Floats, offset: Floats, lead: int) ->
     gathered = np.empty((4, *weight.shape))
     gathered[0], gathered[1] = known, np.where(known, logs - centre, 0.0)
     gathered[2], gathered[3] = np.where(known, variance - drift, 0.0), weight
-    said, away, beyond, span_weight = np.swapaxes(span_sums(gathered, lead), 0, 1)
+    said, away, beyond, span_weight = span_sums(gathered, lead).swapaxes(0, 1)
     number = np.maximum(said, 1.0)
     away = away / number
     span_variance = np.maximum(drift[:, lead:] + beyond / (number * number), LEAST_VARIANCE)

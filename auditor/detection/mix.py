@@ -46,7 +46,7 @@ def follow_ups(profile: Profile, signals: Signals, link: Floats) -> Floats:
     known = (total > 0) & (gets > 0) & bool(profile.hours[at])
     usual = -bare_log(1.0 / (1.0 + bare_exp(-link[at])))
     now = bare_log(np.where(known, total / np.where(known, gets, 1.0), 1.0))
-    return np.where(known, np.clip(now - usual, -MOST_FOLLOW_UPS, MOST_FOLLOW_UPS), 0.0)
+    return np.where(known, np.minimum(np.maximum(now - usual, -MOST_FOLLOW_UPS), MOST_FOLLOW_UPS), 0.0)
 
 
 def average_by_mix(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:

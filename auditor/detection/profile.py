@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,7 +38,7 @@ class Outlook:
     doubt: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
     """A learned normal; all arrays have shape (signals,) but `season`, all on the signals' link scales.
 
@@ -91,46 +92,46 @@ class Profile:
     multiplicity: float
     highest: Floats
 
-    def season_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
-        """The seasonal part at each minute, shape (signals, n): straight lines between the middles of hours."""
-        of_week = (minutes - 30) % (60 * WEEK)
-        slot = of_week // 60
-        share = (of_week % 60) / 60.0
-        shape = self._shape()
-        return shape[:, slot] * (1.0 - share) + shape[:, (slot + 1) % WEEK] * share
+    @cached_property
+    def _shape(self) -> Floats | None:
+        """The seasonal part by hour of the week, shape (signals, 168); None where no signal has one."""
+        return hours_of_week(self.season, self.week) if self.season.any() or self.week.any() else None
 
-    def _shape(self) -> Floats:
-        return hours_of_week(self.season, self.week)
-
-    def drift_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
-        """The drift at each minute, shape (signals, n): more where the season bends, and lines between hours miss it.
+    @cached_property
+    def _missed(self) -> Floats:
+        """The variance by which lines between hours miss the season, by hour of the week, shape (signals, 168).
 
         Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season: a
         third of what exceeds two deviations of the drift counts as a standard deviation.
         """
-        shape = self._shape()
-        if not shape.any():
-            return np.repeat(self.drift[:, None], len(minutes), axis=1)
+        shape = self._shape
+        assert shape is not None
         bend = np.abs(np.roll(shape, 1, axis=1) - 2.0 * shape + np.roll(shape, -1, axis=1))
         bend = np.maximum(
             np.maximum(bend, np.roll(bend, -1, axis=1)) - 2.0 * np.sqrt(self.drift)[:, None], 0.0
         )
-        missed = (bend * BEND_SHARE) ** 2
-        return self.drift[:, None] + missed[:, (minutes - 30) % (60 * WEEK) // 60]
+        return np.asarray((bend * BEND_SHARE) ** 2)
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Floats, ...] = ()
     ) -> Outlook:
-        """What is expected of each minute.
+        """What is expected of each minute; drift is more where the season bends, and lines between hours miss it.
 
         Before `hour_start` it is by the level of the hour before, in the hour that begins there by the level of now, and in those after it
         by the levels that are given.
         """
-        levels = np.stack([self.level_before, self.level, *later], axis=1)
-        hour = np.clip((minutes - hour_start) // 60, -1, len(later)) + 1
-        return Outlook(
-            levels[:, hour] + self.season_at(minutes), self.drift_at(minutes), self._doubt_at(minutes)
-        )
+        levels = np.array([self.level_before, self.level, *later]).T
+        hour = np.minimum(np.maximum((minutes - hour_start) // 60, -1), len(later)) + 1
+        link, drift, shape = levels[:, hour], self.drift[:, None], self._shape
+        if shape is None:
+            drift = np.repeat(drift, len(minutes), axis=1)
+        else:
+            # straight lines between the middles of hours
+            since = (minutes - 30) % (60 * WEEK)
+            slot, share = since // 60, (since % 60) / 60.0
+            link = link + (shape[:, slot] * (1.0 - share) + shape[:, (slot + 1) % WEEK] * share)
+            drift = drift + self._missed[:, slot]
+        return Outlook(link, drift, self._doubt_at(minutes))
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)
@@ -155,7 +156,7 @@ class Profile:
 
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
-        season = self._shape()[:, hour % WEEK]
+        season = self.week[:, hour // DAY % WEEK_DAYS] + self.season[:, hour % DAY]
         moved = follow(self.level, level - season, self.half_life, self.drift)
         return replace(self, level=moved, level_before=self.level)
 

@@ -42,7 +42,7 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
     concentration = concentration_of(mean, variance)
     low, high = _tails(k, n, mean, concentration)
     z = _deviations(k, n, mean, concentration)
-    span_n, span_k, said, expected = np.swapaxes(span_sums(gathered, lead), 0, 1)
+    span_n, span_k, said, expected = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.where(span_n > 0.0, expected / np.maximum(span_n, 1e-300), mean)
     span_variance = drift + spread / np.maximum(said, 1.0)
     concentrations = concentration_of(span_mean, span_variance)

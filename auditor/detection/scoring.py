@@ -11,7 +11,7 @@ import numpy as np
 from auditor.detection.counts import doubts_of, operations_tested
 from auditor.detection.gauges import gauges_tested, parts_tested
 from auditor.detection.proportions import proportions_tested
-from auditor.detection.sequential import evidence
+from auditor.detection.sequential import evidences
 from auditor.detection.signals import AT
 from auditor.detection.tested import METRICS, ROW, Tested
 
@@ -95,13 +95,17 @@ def _tails(
 def _sequences(
     z: Floats, learned: np.typing.NDArray[np.bool_], sequences: Sequences
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    fall, rise = {}, {}
-    for name, row in zip(SEQUENCES, _ROWS, strict=True):
-        if learned[row]:
-            most = sequences.most[name]
-            start = sequences.started.get(name, (0.0, 0.0))
-            fall[name], rise[name] = evidence(-z[row], start[0], most), evidence(z[row], start[1], most)
-    return fall, rise
+    names = [name for name, row in zip(SEQUENCES, _ROWS, strict=True) if learned[row]]
+    rises = z[[ROW[name] for name in names]]
+    starts = [sequences.started.get(name, (0.0, 0.0)) for name in names]
+    most = [sequences.most[name] for name in names]
+    sums = np.array(
+        evidences(
+            np.concatenate([-rises, rises]), [*(s[0] for s in starts), *(s[1] for s in starts)], most * 2
+        )
+    )
+    both = list(zip(names, sums[: len(names)], sums[len(names) :], strict=True))
+    return {name: fall for name, fall, _ in both}, {name: rise for name, _, rise in both}
 
 
 def _span(families: tuple[Family, ...], test: Test, row: int) -> Shown:

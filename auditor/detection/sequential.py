@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from auditor.detection.windows import Floats
 
 SHIFT: Final = 0.5
@@ -38,13 +40,23 @@ def evidence(z: Floats, start: float, most: float) -> Floats:
     evidence
         Shape (n,), from 0 to `most`; natural logarithms. Any split into blocks gives the same bits.
     """
-    step = SHIFT * np.clip(z, -BOUND, BOUND) - 0.5 * SHIFT * SHIFT
-    sums, total = [], start
-    for more in np.where(np.isfinite(step), step, 0.0).tolist():
+    return np.array(evidences(z[None], [start], [most])[0], dtype=np.float64)
+
+
+def evidences(z: Floats, starts: Sequence[float], most: Sequence[float]) -> list[list[float]]:
+    """`evidence` of several courses, the rows of z."""
+    step = SHIFT * np.minimum(np.maximum(z, -BOUND), BOUND) - 0.5 * SHIFT * SHIFT
+    rows = np.where(np.isfinite(step), step, 0.0).tolist()
+    return [_summed(row, *ends) for row, *ends in zip(rows, starts, most, strict=True)]
+
+
+def _summed(steps: list[float], total: float, most: float) -> list[float]:
+    sums = []
+    for more in steps:
         total += more
         if total > most:
             total = most
         elif not total > 0.0:
             total = 0.0
         sums.append(total)
-    return np.array(sums, dtype=np.float64)
+    return sums

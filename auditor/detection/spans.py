@@ -27,10 +27,11 @@ def span_sums(values: Floats, lead: int) -> Floats:
     if lead < LEAD:
         values = np.concatenate([np.zeros((*values.shape[:-1], LEAD - lead)), values], axis=-1)
     count = values.shape[-1] - LEAD
+    sums = np.empty((2, *values.shape[:-1], count))
     if count == 1:
         added = np.add.accumulate(values[..., ::-1], axis=-1)
-        return np.stack([added[..., last : last + 1] for last in _LAST])
-    sums = np.empty((2, *values.shape[:-1], count))
+        sums[0, ..., 0], sums[1, ..., 0] = added[..., _LAST[0]], added[..., _LAST[1]]
+        return sums
     total = values[..., LEAD:].copy()
     for back in range(1, LEAD + 1):
         total += values[..., LEAD - back : LEAD - back + count]
