@@ -59,6 +59,7 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
         centre=link[:, lead:],
         variance=variance,
         z=z,
+        gathered=gathered,
         span=partial(_shown, enough, span_count, span_mean, span_variance, windows),
     )
 

@@ -8,6 +8,7 @@ left out of learning; where something has, they are tested again up to the end o
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -96,7 +97,7 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     broken, _ = broken_identities(block)
     profile = memory.profile
     minutes = block.first_minute + np.arange(len(block))
-    outlook = None if profile is None else profile.outlook(minutes, block.first_minute)
+    outlook = None if profile is None else cache(partial(profile.outlook, minutes, block.first_minute))
     levels = None if profile is None else levels_of(profile, policy)
     with np.errstate(all="ignore"):
         signals = signals_of(block).masked(block.present & ~broken)
@@ -238,10 +239,16 @@ class _Work:
         minutes = np.arange(chunk.first_minute - lead, chunk.last_minute + 1)
         hour_start = chunk.first_minute - chunk.first_minute % MINUTES
         profile = memory.profile
-        outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.levels)
-        levels = None if profile is None else memory.levels(profile, self.policy)
         before_it = Before(memory.absent_run, memory.sequences)
-        return read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy)
+        if profile is None:
+            return read(None, chunk, signals, None, None, lead, before_it, self.policy)
+        outlook = cache(partial(profile.outlook, minutes, hour_start, rolled.levels))
+        levels = memory.levels(profile, self.policy)
+        one = memory.one_window(profile, hour_start) if len(chunk) == 1 else None
+        reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)
+        tested = None if rolled.levels else reading.tested
+        memory.gathered_spans = None if tested is None else (profile, hour_start, tested.gathered())
+        return reading
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]

@@ -127,5 +127,6 @@ def _tested(predicted: _Predicted, behind: Floats, offset: Floats, lead: int) ->
         centre=location,
         variance=variance[:, lead:],
         z=z,
+        gathered=gathered,
         span=shown,
     )

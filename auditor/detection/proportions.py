@@ -61,6 +61,7 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
         centre=outlook.link[_ALL, lead:],
         variance=variance,
         z=z,
+        gathered=gathered,
         span=partial(_shown, enough, span_k, span_n, span_mean, span_variance, said),
     )
 

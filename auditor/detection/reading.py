@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,18 +17,19 @@ from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, shown_interval
 from auditor.detection.judgement import Scores
 from auditor.detection.proportions import PROPORTIONS
-from auditor.detection.scoring import Sequences, score
+from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
 from auditor.detection.tails.two_sided import two_sided
 from auditor.detection.tested import METRICS, Test
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from auditor.detection.budget import Levels
     from auditor.detection.policy import Policy
     from auditor.detection.profile import Outlook, Profile
+    from auditor.detection.scoring import OneWindow
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats, WindowBlock
@@ -64,8 +65,8 @@ class Reading:
         Shape (n,): operations expected.
     block
         The windows.
-    lead, signals, link
-        How many windows come before these in `signals` and in `link`, the expectations (None while learning).
+    lead, signals, outlook
+        How many windows come before these in `signals` and in what `outlook` gives, the expectations (None while learning).
     alpha
         The share of the budget of one test of one minute.
     """
@@ -81,8 +82,13 @@ class Reading:
     block: WindowBlock
     lead: int
     signals: Signals
-    link: Floats | None
+    outlook: Callable[[], Outlook] | None
     alpha: float
+
+    @cached_property
+    def link(self) -> Floats | None:
+        """What was expected of all windows, those before these too, shape (signals, lead + n); None while learning."""
+        return None if self.outlook is None else self.outlook().link
 
     @cached_property
     def flow(self) -> Flow | None:
@@ -136,16 +142,17 @@ def read(
     profile: Profile | None,
     block: WindowBlock,
     signals: Signals,
-    outlook: Outlook | None,
+    outlook: Callable[[], Outlook] | None,
     levels: Levels | None,
     lead: int,
     before: Before,
     policy: Policy,
+    one: OneWindow | None = None,
 ) -> Reading:
     """Read the windows of a block against the profile; see `Reading`.
 
-    `signals` are those of `lead` windows before it and its own, masked where a window is absent or broken; `outlook`, of the same shape, is what
-    was expected of them, `levels` those of the profile; both None, and the profile None, while learning.
+    `signals` are those of `lead` windows before it and its own, masked where a window is absent or broken; `outlook` gives what
+    was expected of them, `levels` are those of the profile; all None while learning. `one` is given where a single window can be tested by itself.
     """
     count = len(block)
     absent_run = _runs(~block.present, before.absent_run)
@@ -156,14 +163,15 @@ def read(
         return Reading(
             None, [], None, blank, absent_run, nothing, never, nothing, block, lead, signals, None, alpha
         )
-    link = outlook.link
-    tested = score(profile, signals, outlook, lead, Sequences(before.sequences, levels.most_evidence))
-    traffic = bare_exp(link[_THROUGHPUT, lead:])
+    sequences = Sequences(before.sequences, levels.most_evidence)
+    full = cache(lambda: score(profile, signals, outlook(), lead, sequences))
+    tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
+    traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
     silence, scores = np.ones(count), _scores(tested, levels)
     absent = absent_run > 0.0
     if absent.any():
         silence[absent] = silence_probability(
-            profile, traffic[absent], outlook.drift[_THROUGHPUT, lead:][absent], absent_run[absent]
+            profile, traffic[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
         )
         scores["silence"] = Scores(
             np.where(absent, 0.0, np.nan),
@@ -183,7 +191,7 @@ def read(
         block=block,
         lead=lead,
         signals=signals,
-        link=link,
+        outlook=outlook,
         alpha=alpha,
     )
 

@@ -10,14 +10,16 @@ import numpy as np
 
 from auditor.detection.counts import doubts_of, operations_tested
 from auditor.detection.gauges import gauges_tested, parts_tested
+from auditor.detection.one_window import one_window_tested
 from auditor.detection.proportions import proportions_tested
 from auditor.detection.sequential import evidences
 from auditor.detection.signals import AT
-from auditor.detection.tested import METRICS, ROW, Tested
+from auditor.detection.tested import LEAD, METRICS, ROW, Tested
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from auditor.detection.one_window import Ahead
     from auditor.detection.profile import Outlook, Profile
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Family, Shown, Test
@@ -62,7 +64,7 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
     there = np.concatenate([family.there for family in families]) & learned[:, None]
     low, high = _tails(families, there, learned)
     z = np.where(there, np.concatenate([family.z for family in families]), np.nan)
-    fall, rise = _sequences(z, learned, sequences)
+    fall, rise = _sequences(z, learned.tolist(), sequences)
     return Tested(
         value=np.where(there, np.concatenate([family.value for family in families]), np.nan),
         expected=np.where(there, np.concatenate([family.expected for family in families]), np.nan),
@@ -76,7 +78,49 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
         spans=partial(_span, families),
         parts=partial(parts_tested, profile, signals, outlook, lead),
         doubts=partial(doubts_of, profile, outlook, families[1].expected[0], lead),
+        gathered=partial(_gathered, families),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OneWindow:
+    """What it takes to test a single window in plain floats: what is expected of its hour, and what was gathered of the windows before it."""
+
+    ahead: Ahead
+    gathered: Floats
+
+    def traffic(self, minute: int) -> Floats:
+        """Operations expected of a minute, shape (1,)."""
+        return np.array([self.ahead.traffic[minute - self.ahead.hour_start]])
+
+
+def score_one(
+    one: OneWindow, signals: Signals, minute: int, sequences: Sequences, full: Callable[[], Tested]
+) -> Tested:
+    """`score` of the last of `signals`, at `minute`; `full` gives it the long way, for what is rarely asked for."""
+    value, weight = signals.value[:, -1].tolist(), signals.weight[:, -1].tolist()
+    try:
+        plain = one_window_tested(one.ahead, one.gathered[:LEAD], value, weight, minute)
+    except (ArithmeticError, ValueError):
+        return full()
+    numbers = np.array([plain.value, plain.expected, plain.weight, plain.centre, plain.variance])[:, :, None]
+    low, high = np.array([plain.low, plain.high])[:, :, :, None]
+    learned = one.ahead.learned_metrics
+    fall, rise = _sequences(np.array(plain.z)[:, None], learned, sequences)
+    return Tested(
+        *(numbers[0], numbers[1], low, high, numbers[2], numbers[3], numbers[4]),
+        fall=fall,
+        rise=rise,
+        spans=lambda test, row: full().spans(test, row),
+        parts=lambda: full().parts(),
+        doubts=lambda: full().doubts(),
+        gathered=lambda: plain.gathered,
+    )
+
+
+def _gathered(families: tuple[Family, ...]) -> Floats:
+    rows = [family.gathered[:, :, -LEAD - 1 :].swapaxes(0, 1) for family in families]
+    return np.concatenate([row.reshape(-1, row.shape[-1]) for row in rows])[:, ::-1].T.copy()
 
 
 def _tails(
@@ -93,7 +137,7 @@ def _tails(
 
 
 def _sequences(
-    z: Floats, learned: np.typing.NDArray[np.bool_], sequences: Sequences
+    z: Floats, learned: list[bool], sequences: Sequences
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     names = [name for name, row in zip(SEQUENCES, _ROWS, strict=True) if learned[row]]
     rises = z[[ROW[name] for name in names]]

@@ -12,7 +12,9 @@ import numpy as np
 
 from auditor.detection.budget import levels_of
 from auditor.detection.hours import MINUTES, History
+from auditor.detection.one_window import Ahead
 from auditor.detection.profile import Profile
+from auditor.detection.scoring import OneWindow
 from auditor.detection.signals import SIGNALS, Signals, signals_of
 from auditor.detection.tested import LEAD, Test
 from auditor.detection.validity import broken_identities
@@ -82,6 +84,8 @@ class Memory:
         The levels that "normal has moved" is measured from; None in the first day.
     lead_signals
         The signals of the last windows, at most `LEAD`, masked where they say nothing; None where they have to be taken from `recent`.
+    ahead, gathered_spans
+        What the profile expects of the hour under way, by minute, and what spans are sums of in the last windows of it; None where not known.
     written
         The parts of the JSON that this memory was written as, or read from, last; what has not changed is not written again.
     known_levels
@@ -100,6 +104,8 @@ class Memory:
     tracks: dict[str, Any] = field(default_factory=dict)
     agreed: dict[str, Any] | None = None
     lead_signals: Signals | None = None
+    ahead: Ahead | None = None
+    gathered_spans: tuple[Profile, int, Floats] | None = None
     written: _Written | None = None
     known_levels: tuple[Profile, Policy, Levels] | None = None
 
@@ -128,6 +134,15 @@ class Memory:
         if self.lead_signals is None:
             self.lead_signals = _no_signals() if self.recent is None else _lead_of(self.recent)
         return self.lead_signals
+
+    def one_window(self, profile: Profile, hour_start: int) -> OneWindow | None:
+        """What it takes to test the next window by itself; None where the windows before it were judged by another profile, or in another hour."""
+        gathered = self.gathered_spans
+        if gathered is None or gathered[0] is not profile or gathered[1] != hour_start:
+            return None
+        if self.ahead is None or self.ahead.profile is not profile or self.ahead.hour_start != hour_start:
+            self.ahead = Ahead.of(profile, hour_start)
+        return OneWindow(self.ahead, gathered[2])
 
     def levels(self, profile: Profile, policy: Policy) -> Levels:
         """How surprising each test has to be, worked out once for a profile and a policy."""

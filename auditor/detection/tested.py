@@ -69,7 +69,8 @@ class Family:
     """The metrics of one family tested, a row each; see `Tested`, which is made of families.
 
     `there`, of shape (rows, n), is where there is evidence: what the other arrays hold of windows elsewhere means nothing. `z`
-    has the standardised residuals of the windows; `span` gives what a span's test of a row looked at.
+    has the standardised residuals of the windows; `gathered`, of shape (numbers, rows, lead + n), is what spans are sums of; `span` gives
+    what a span's test of a row looked at.
     """
 
     there: np.typing.NDArray[np.bool_]
@@ -81,6 +82,7 @@ class Family:
     centre: Floats
     variance: Floats
     z: Floats
+    gathered: Floats
     span: Callable[[Test, int], Shown]
 
 
@@ -109,6 +111,8 @@ class Tested:
         Gives the average latency's parts, hits and misses, tested: they have no findings of their own.
     doubts
         Gives how far on the link scale the operations may be off for want of knowing the days of the week, shape (n,).
+    gathered
+        Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 31).
     """
 
     value: Floats
@@ -123,6 +127,7 @@ class Tested:
     spans: Callable[[Test, int], Shown]
     parts: Callable[[], tuple[Family, ...]]
     doubts: Callable[[], Floats]
+    gathered: Callable[[], Floats]
     _shown: dict[tuple[Test, str], Shown] = field(default_factory=dict)
 
     def shown(self, test: Test, name: str) -> Shown:

@@ -57,7 +57,7 @@ def outer_count_tails(count: Floats, mean: Floats, size: Floats) -> tuple[Floats
     k = np.maximum(np.rint(count), 0.0)
     if len(k) <= _FEW:
         rows = zip(k.tolist(), mean.tolist(), size.tolist(), strict=True)
-        few = np.array([_outer_of_one(*row) for row in rows]).reshape(-1, 2)
+        few = np.array([outer_tails_of_one(*row) for row in rows]).reshape(-1, 2)
         return few[:, 0].copy(), few[:, 1].copy()
     below = k <= mean
     lower, upper = np.empty(len(k)), np.empty(len(k))
@@ -71,7 +71,9 @@ def outer_count_tails(count: Floats, mean: Floats, size: Floats) -> tuple[Floats
     return lower, upper
 
 
-def _outer_of_one(k: float, mean: float, size: float) -> tuple[float, float]:
+def outer_tails_of_one(count: float, mean: float, size: float) -> tuple[float, float]:
+    """`outer_count_tails` of one element."""
+    k = max(float(round(count)), 0.0)
     if k <= mean:
         lower = _lower_of_one(k, mean, size)
         return lower, 1.0 - lower if lower <= 0.5 else _upper_of_one(k, mean, size)
