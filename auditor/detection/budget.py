@@ -23,7 +23,7 @@ from auditor.detection.tails.calibrated import (
     tail_levels,
 )
 from auditor.detection.tails.elementary import bare_log
-from auditor.detection.tested import METRICS, ROW, Test
+from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +96,11 @@ class Levels:
         return np.array([[math.exp(-level) for level in row] for row in self.of_metrics.tolist()])
 
     @cached_property
+    def of_sequences(self) -> Floats:
+        """The levels of the sequences, shape (sequences, 1)."""
+        return np.array([[self.of(name, Test.SEQUENCE)] for name in SEQUENCES])
+
+    @cached_property
     def of_intervals(self) -> list[float]:
         """The share of windows that each metric's interval leaves out."""
         return [2.0 * math.exp(-level) for level in self.of_metrics[Test.WINDOW].tolist()]
@@ -147,11 +152,13 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
 
 def surprises(tested: Tested) -> Floats:
     """How surprising each test finds each window on the side that alarms, shape (tests, metrics, n); NaN where not tested."""
-    p = np.fmin(tested.low, tested.high)
-    p[:, _RISING] = tested.high[:, _RISING]
-    surprise = np.full((len(Test), *p.shape[1:]), np.nan)
-    surprise[: Test.SEQUENCE] = -bare_log(np.maximum(p, LEAST_P))
-    for name, rise in tested.rise.items():
-        both = "drop" in CALIBRATED[name]
-        surprise[Test.SEQUENCE, ROW[name]] = np.fmax(tested.fall[name], rise) if both else rise
+    low, high = tested.tails
+    surprise = np.full((len(Test), *low.shape[1:]), np.nan)
+    p = np.fmin(low, high)
+    p[:, _RISING] = high[:, _RISING]
+    np.negative(bare_log(np.maximum(p, LEAST_P)), out=surprise[: Test.SEQUENCE])
+    falls, rises = tested.evidence
+    for fall, rise, name, learned in zip(falls, rises, SEQUENCES, tested.learned, strict=True):
+        if learned:
+            surprise[Test.SEQUENCE, ROW[name]] = np.fmax(fall, rise) if ROW[name] not in _RISING else rise
     return surprise

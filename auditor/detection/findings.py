@@ -12,8 +12,8 @@ from auditor.detection.budget import CALIBRATED
 from auditor.detection.signals import AT
 from auditor.detection.tails.calibrated import slowed
 from auditor.detection.tails.count import count_tails
-from auditor.detection.tails.elementary import bare_exp, exact_exp
-from auditor.detection.tested import METRICS, ROW, Test
+from auditor.detection.tails.elementary import exact_exp
+from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
 
 if TYPE_CHECKING:
     from auditor.detection.budget import Levels
@@ -140,18 +140,17 @@ _ORDER: Final = (
 def _rejections(tested: Tested, levels: Levels) -> dict[str, set[Direction]]:
     """On which sides of which metrics any test rejects at all; most blocks have none."""
     found: dict[str, set[Direction]] = {}
-    for direction, tails, evidence in (("drop", tested.low, tested.fall), ("rise", tested.high, tested.rise)):
-        below = tails <= levels.alpha[: Test.SEQUENCE, :, None]
-        beyond = [
-            name
-            for name, sums in evidence.items()
-            if (bare_exp(-sums) <= levels.alpha[Test.SEQUENCE, ROW[name]]).any()
-        ]
-        if beyond or below.any():
-            rows = np.flatnonzero(below.any(axis=(0, 2))).tolist()
-            for name in {*beyond, *(METRICS[row] for row in rows)}:
-                if direction in CALIBRATED[name]:
-                    found.setdefault(name, set()).add(direction)
+    below = tested.tails <= levels.alpha[: Test.SEQUENCE, :, None]
+    # the exact comparison is that of `side`
+    beyond = tested.evidence >= levels.of_sequences - 0.01
+    if not (below.any() or beyond.any()):
+        return found
+    for of_direction, direction in enumerate(BOTH):
+        rows = np.flatnonzero(below[of_direction].any(axis=(0, 2))).tolist()
+        sequences = np.flatnonzero(beyond[of_direction].any(axis=1)).tolist()
+        for name in {*(METRICS[row] for row in rows), *(SEQUENCES[row] for row in sequences)}:
+            if direction in CALIBRATED[name]:
+                found.setdefault(name, set()).add(direction)
     return found
 
 
@@ -218,9 +217,10 @@ class _Judged:
         tested = self.tested
         falls = direction == "drop"
         if test is Test.SEQUENCE:
-            evidence = (tested.fall if falls else tested.rise).get(self.name)
-            return None if evidence is None else exact_exp(-evidence)
-        tail: Floats = (tested.low if falls else tested.high)[test, ROW[self.name]]
+            if self.name not in SEQUENCES:
+                return None
+            return exact_exp(-tested.evidence[0 if falls else 1, SEQUENCES.index(self.name)])
+        tail: Floats = tested.tails[0 if falls else 1, test, ROW[self.name]]
         return tail
 
     def _least(self, test: Test, effect: _Effect, weight: Floats) -> Mask:

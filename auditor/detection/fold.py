@@ -189,11 +189,7 @@ class _Work:
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
         self.scores.append(reading.scores)
         self.improbable.append(reading.improbable)
-        tested = reading.tested
-        if tested is not None:
-            memory.sequences = memory.sequences | {
-                name: (float(fall[-1]), float(tested.rise[name][-1])) for name, fall in tested.fall.items()
-            }
+        memory.sequences = memory.sequences | reading.sequences
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
         memory.remember(chunk, tracked.excluded | broken)
         end = reading.signals.value.shape[1]

@@ -44,20 +44,18 @@ def interval_of(tested: Tested, name: str, alpha: float, scale: float) -> Callab
     bounds
         Gives lower and upper of shape (n,), NaN where not tested. It keeps no more of `tested` than the windows' own numbers.
     """
-    row = ROW[name]
-    parts = (tested.expected[row], tested.weight[row], tested.variance[row], tested.centre[row])
-    return partial(_bounds, name, alpha, scale, *parts)
+    return partial(
+        _bounds, name, alpha, scale, tested.expected, tested.weight, tested.variance, tested.centre
+    )
 
 
 def _bounds(
     name: str,
     alpha: float,
     scale: float,
-    expected: Floats,
-    weight: Floats,
-    variance: Floats,
-    centre: Floats,
+    *of_metrics: Floats,
 ) -> tuple[Floats, Floats]:
+    expected, weight, variance, centre = (numbers[ROW[name]] for numbers in of_metrics)
     there = np.isfinite(expected)
     mean = np.where(there, expected, 0.5)
     degrees = degrees_of(name, weight, Test.WINDOW)

@@ -26,7 +26,7 @@ from auditor.detection.plain_rows import (
 )
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log
-from auditor.detection.tested import LEAD, METRICS, SPANS, WIDTH
+from auditor.detection.tested import LEAD, SEQUENCES, SPANS, WIDTH
 
 if TYPE_CHECKING:
     from auditor.detection.plain_rows import PlainRow, Tails
@@ -47,7 +47,7 @@ class Ahead:
     """What a profile expects of every minute of an hour, worked out together: lists by minute, of floats by signal or of one signal.
 
     `rate` is the expected rates, `usual` the logarithm of the operations expected for each get, `misses` the expected share of misses, `of_hits` and `of_misses`
-    the latencies, `traffic` the operations, `size` their negative binomial's; `learned` is by signal.
+    the latencies, `traffic` the operations, `size` their negative binomial's; `learned` is by signal, `learned_sequences` by `SEQUENCES`.
     """
 
     profile: Profile
@@ -64,7 +64,7 @@ class Ahead:
     spread: Row
     weight: Row
     learned: list[bool]
-    learned_metrics: list[bool]
+    learned_sequences: list[bool]
 
     @classmethod
     def of(cls, profile: Profile, hour_start: int) -> Ahead:
@@ -88,7 +88,7 @@ class Ahead:
                 profile.spread.tolist(),
                 profile.weight.tolist(),
                 (profile.hours > 0.0).tolist(),
-                [bool(profile.hours[AT[name]] > 0.0) for name in METRICS],
+                [bool(profile.hours[AT[name]] > 0.0) for name in SEQUENCES],
             )
 
 
@@ -139,25 +139,25 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
     gathered[1 : 1 + len(before)] = before
     added = np.add.accumulate(gathered, axis=0)
     spans = [_span_tails(rows, added[WIDTH[test] - 1].tolist(), test) for test in SPANS]
-    shown = [row.value for row in rows[:_BEFORE_GAUGES]], [row.expected for row in rows[:_BEFORE_GAUGES]]
-    logs = np.array(
-        [[row.value for row in rows[_BEFORE_GAUGES:]], [row.expected for row in rows[_BEFORE_GAUGES:]]]
-    )
-    for numbers, row_of_gauges in zip(shown, (bare_exp(logs) - OFFSETS).tolist(), strict=True):
-        numbers += row_of_gauges
-    tails = [*(row.tails for row in rows[:_BEFORE_GAUGES]), *window_tails(rows[_BEFORE_GAUGES:])]
-    there = [row.there for row in rows]
+    others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]
+    logs = np.array([[row.value for row in gauges], [row.expected for row in gauges]])
+    values, means = (bare_exp(logs) - OFFSETS).tolist()
+    tails = [*(row.tails for row in others), *window_tails(gauges)]
     return Plain(
-        value=[number if known else math.nan for number, known in zip(shown[0], there, strict=True)],
-        expected=[number if known else math.nan for number, known in zip(shown[1], there, strict=True)],
+        value=_where_there(rows, [*(row.value for row in others), *values]),
+        expected=_where_there(rows, [*(row.expected for row in others), *means]),
         low=[[low for low, _ in of_test] for of_test in (tails, *spans)],
         high=[[high for _, high in of_test] for of_test in (tails, *spans)],
         weight=[row.weight for row in rows],
         centre=[row.centre for row in rows],
         variance=[row.variance for row in rows],
-        z=[row.z if row.there else math.nan for row in rows],
+        z=_where_there(rows, [row.z for row in rows]),
         gathered=gathered,
     )
+
+
+def _where_there(rows: list[PlainRow], numbers: Row) -> Row:
+    return [number if row.there else math.nan for row, number in zip(rows, numbers, strict=True)]
 
 
 def _span_tails(rows: list[PlainRow], sums: Row, test: Test) -> list[Tails]:

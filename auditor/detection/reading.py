@@ -21,7 +21,7 @@ from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
 from auditor.detection.tails.two_sided import two_sided
-from auditor.detection.tested import METRICS, Test
+from auditor.detection.tested import METRICS, SEQUENCES, Test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,6 +110,15 @@ class Reading:
         for side in self.sides:
             found |= side.improbable
         return found
+
+    @property
+    def sequences(self) -> dict[str, tuple[float, float]]:
+        """Where the sequential tests stand after the last window: of each metric that is learned, the log e-values of a fall and of a rise."""
+        if self.tested is None:
+            return {}
+        falls, rises = self.tested.evidence[:, :, -1].tolist()
+        known = zip(SEQUENCES, falls, rises, self.tested.learned, strict=True)
+        return {name: (fall, rise) for name, fall, rise, learned in known if learned}
 
     def finding(self, side: Side, i: int) -> dict[str, Any]:
         """The finding of window i, with its interval, as plain JSON on the metric's own scale."""

@@ -66,8 +66,8 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
     `before` is that of the first hour before the chunk. Of what belongs to an incident its opening counts alone, as not much more than what
     opens one.
     """
-    minutes = chunk.first_minute + np.arange(len(chunk))
-    starts = np.flatnonzero((minutes % MINUTES == 0) | (np.arange(len(chunk)) == 0))
+    ahead = -chunk.first_minute % MINUTES
+    starts = [0, *range(ahead or MINUTES, len(chunk), MINUTES)]
     peaks = np.full((len(starts), len(SIGNALS), len(Test)), np.nan)
     if reading.levels is not None and reading.tested is not None:
         surprise = _counted(surprises(reading.tested), reading.tested, reading.levels, tracked)

@@ -12,9 +12,9 @@ from auditor.detection.counts import doubts_of, operations_tested
 from auditor.detection.gauges import gauges_tested, parts_tested
 from auditor.detection.one_window import one_window_tested
 from auditor.detection.proportions import proportions_tested
-from auditor.detection.sequential import evidences
+from auditor.detection.sequential import evidence_of_one, evidences
 from auditor.detection.signals import AT
-from auditor.detection.tested import LEAD, METRICS, ROW, Tested
+from auditor.detection.tested import LEAD, METRICS, ROW, SEQUENCES, SPANS, Tested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from auditor.detection.tested import Family, Shown, Test
     from auditor.detection.windows import Floats
 
-SEQUENCES: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
-"""Metrics in which a small change that lasts is looked for."""
 AT_OF_METRICS: Final = [AT[name] for name in METRICS]
 _ROWS: Final = [ROW[name] for name in SEQUENCES]
 
@@ -62,19 +60,16 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
     )
     learned = profile.hours[AT_OF_METRICS] > 0.0
     there = np.concatenate([family.there for family in families]) & learned[:, None]
-    low, high = _tails(families, there, learned)
     z = np.where(there, np.concatenate([family.z for family in families]), np.nan)
-    fall, rise = _sequences(z, learned.tolist(), sequences)
     return Tested(
         value=np.where(there, np.concatenate([family.value for family in families]), np.nan),
         expected=np.where(there, np.concatenate([family.expected for family in families]), np.nan),
-        low=low,
-        high=high,
+        tails=_tails(families, there, learned),
         weight=np.concatenate([family.weight for family in families]),
         centre=np.concatenate([family.centre for family in families]),
         variance=np.concatenate([family.variance for family in families]),
-        fall=fall,
-        rise=rise,
+        evidence=_evidence(z[_ROWS], sequences),
+        learned=[bool(learned[row]) for row in _ROWS],
         spans=partial(_span, families),
         parts=partial(parts_tested, profile, signals, outlook, lead),
         doubts=partial(doubts_of, profile, outlook, families[1].expected[0], lead),
@@ -104,13 +99,11 @@ def score_one(
     except (ArithmeticError, ValueError):
         return full()
     numbers = np.array([plain.value, plain.expected, plain.weight, plain.centre, plain.variance])[:, :, None]
-    low, high = np.array([plain.low, plain.high])[:, :, :, None]
-    learned = one.ahead.learned_metrics
-    fall, rise = _sequences(np.array(plain.z)[:, None], learned, sequences)
+    tails = np.array([plain.low, plain.high])[:, :, :, None]
     return Tested(
-        *(numbers[0], numbers[1], low, high, numbers[2], numbers[3], numbers[4]),
-        fall=fall,
-        rise=rise,
+        *(numbers[0], numbers[1], tails, numbers[2], numbers[3], numbers[4]),
+        evidence=_evidence_of_one([plain.z[row] for row in _ROWS], sequences),
+        learned=one.ahead.learned_sequences,
         spans=lambda test, row: full().spans(test, row),
         parts=lambda: full().parts(),
         doubts=lambda: full().doubts(),
@@ -127,29 +120,32 @@ def _tails(
     families: tuple[Family, ...],
     there: np.typing.NDArray[np.bool_],
     learned: np.typing.NDArray[np.bool_],
-) -> tuple[Floats, Floats]:
-    low = np.concatenate([family.low for family in families], axis=1)
-    high = np.concatenate([family.high for family in families], axis=1)
+) -> Floats:
+    tails = np.empty((2, len(SPANS) + 1, *there.shape))
+    np.concatenate([family.low for family in families], axis=1, out=tails[0])
+    np.concatenate([family.high for family in families], axis=1, out=tails[1])
     if not there.all():
-        low[0, ~there], high[0, ~there] = np.nan, np.nan
-        low[:, ~learned], high[:, ~learned] = np.nan, np.nan
-    return low, high
+        tails[:, 0, ~there] = np.nan
+        tails[:, :, ~learned] = np.nan
+    return tails
 
 
-def _sequences(
-    z: Floats, learned: list[bool], sequences: Sequences
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    names = [name for name, row in zip(SEQUENCES, _ROWS, strict=True) if learned[row]]
-    rises = z[[ROW[name] for name in names]]
-    starts = [sequences.started.get(name, (0.0, 0.0)) for name in names]
-    most = [sequences.most[name] for name in names]
-    sums = np.array(
-        evidences(
-            np.concatenate([-rises, rises]), [*(s[0] for s in starts), *(s[1] for s in starts)], most * 2
-        )
-    )
-    both = list(zip(names, sums[: len(names)], sums[len(names) :], strict=True))
-    return {name: fall for name, fall, _ in both}, {name: rise for name, _, rise in both}
+def _evidence(z: Floats, sequences: Sequences) -> Floats:
+    """The sequences' evidence of falls and of rises, given the rows of their metrics."""
+    sums = evidences(np.concatenate([-z, z]), *_ends(sequences))
+    return np.array(sums).reshape(2, *z.shape)
+
+
+def _evidence_of_one(z: list[float], sequences: Sequences) -> Floats:
+    sums = map(evidence_of_one, [*(-away for away in z), *z], *_ends(sequences))
+    return np.array(list(sums)).reshape(2, len(z), 1)
+
+
+def _ends(sequences: Sequences) -> tuple[list[float], list[float]]:
+    """Where falls and rises begin, and how far they may go."""
+    starts = [sequences.started.get(name, (0.0, 0.0)) for name in SEQUENCES]
+    most = [sequences.most[name] for name in SEQUENCES]
+    return [*(fall for fall, _ in starts), *(rise for _, rise in starts)], most * 2
 
 
 def _span(families: tuple[Family, ...], test: Test, row: int) -> Shown:

@@ -7,6 +7,7 @@ telling moment. It finds a shift of a fraction of a window's deviation once that
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,6 +49,12 @@ def evidences(z: Floats, starts: Sequence[float], most: Sequence[float]) -> list
     step = SHIFT * np.minimum(np.maximum(z, -BOUND), BOUND) - 0.5 * SHIFT * SHIFT
     rows = np.where(np.isfinite(step), step, 0.0).tolist()
     return [_summed(row, *ends) for row, *ends in zip(rows, starts, most, strict=True)]
+
+
+def evidence_of_one(z: float, start: float, most: float) -> float:
+    """`evidence` after a single window."""
+    step = SHIFT * min(max(z, -BOUND), BOUND) - 0.5 * SHIFT * SHIFT if math.isfinite(z) else 0.0
+    return _summed([step], start, most)[0]
 
 
 def _summed(steps: list[float], total: float, most: float) -> list[float]:

@@ -238,7 +238,7 @@ def _kept(state: State) -> Memory | None:
     if not isinstance(state, KeptState) or state.memory.written is None:
         return None
     same = all(map(operator.is_, _parts_of(state), state.memory.written.parts))
-    return copy.copy(state.memory) if same else None
+    return replace(state.memory) if same else None
 
 
 def _no_signals() -> Signals:

@@ -46,6 +46,8 @@ METRICS: Final = (
     "cache_size",
 )
 """The metrics that are tested in every window, in the order of their rows in `Tested`: proportions, the count, gauges."""
+SEQUENCES: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
+"""Metrics in which a small change that lasts is looked for."""
 ROW: Final = {name: row for row, name in enumerate(METRICS)}
 
 
@@ -94,8 +96,8 @@ class Tested:
     ----------
     value, expected
         In the metric's own scale: rates 0..1, counts, milliseconds, entries.
-    low, high
-        One-sided p-values of something as low, and as high, shape (3, metrics, n), by `Test`: of the window and of its spans. Of a
+    tails
+        One-sided p-values of something as low, and as high, shape (2, 3, metrics, n), by `Test`: of the window and of its spans. Of a
         count the one that is above one half is not worked out, but told as the least that it can be. Those of a span are 1
         where it is within one and a half deviations of what was expected or its newest window lies on the other side of that: what is
         over is not news.
@@ -103,8 +105,10 @@ class Tested:
         Operations behind the value.
     centre, variance
         Location of the predictive distribution on the link scale, and the part of its variance that is not counting.
-    fall, rise
-        Log e-values of a lasting change, shape (n,) by metric; see `sequential`. Most metrics have no such test.
+    evidence
+        Log e-values of a lasting fall, and of a rise, shape (2, sequences, n), by `SEQUENCES`; see `sequential`.
+    learned
+        Whether each of them has a learned normal.
     spans
         Gives what a span's test of a row looked at; asked for where there is something to say.
     parts
@@ -117,18 +121,27 @@ class Tested:
 
     value: Floats
     expected: Floats
-    low: Floats
-    high: Floats
+    tails: Floats
     weight: Floats
     centre: Floats
     variance: Floats
-    fall: Mapping[str, Floats]
-    rise: Mapping[str, Floats]
+    evidence: Floats
+    learned: list[bool]
     spans: Callable[[Test, int], Shown]
     parts: Callable[[], tuple[Family, ...]]
     doubts: Callable[[], Floats]
     gathered: Callable[[], Floats]
     _shown: dict[tuple[Test, str], Shown] = field(default_factory=dict)
+
+    @property
+    def low(self) -> Floats:
+        """The first of `tails`."""
+        return np.asarray(self.tails[0])
+
+    @property
+    def high(self) -> Floats:
+        """The second of `tails`."""
+        return np.asarray(self.tails[1])
 
     def shown(self, test: Test, name: str) -> Shown:
         """What a test of a metric looked at: of a sequence the quarter of an hour that it ends with, for it has no extent of its own."""

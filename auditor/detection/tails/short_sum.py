@@ -85,6 +85,8 @@ def summed_of_one(k: float, n: float, a: float, b: float, term: float) -> float:
         return term
     if k > _LONG and not (a >= 1.0 and _fallen(k, n, a, b) > _ENOUGH_LOG):
         return float(long_sum(*(np.array([v]) for v in (k, n, a, b)))[0])
+    if k <= _STEPS:
+        return _few_summed(k, n, a, b, term)
     start, steps, t, s = k, _AT_ONCE, term, term
     while True:
         falling = np.maximum(start - _COUNT[: steps + 1], 0.0)
@@ -102,3 +104,14 @@ def summed_of_one(k: float, n: float, a: float, b: float, term: float) -> float:
                 return float(so_far)
         t, s = last, so_far
         start = start - steps
+
+
+def _few_summed(k: float, n: float, a: float, b: float, term: float) -> float:
+    """All there is to add, before the first look."""
+    total, rest = term, n - k
+    while k > 0.0:
+        rest_after, k_after = rest + 1.0, k - 1.0
+        term = term * ((k * (rest + b)) / (rest_after * (k_after + a)))
+        total = total + term
+        rest, k = rest_after, k_after
+    return total
