@@ -115,10 +115,13 @@ def _verdicts(
     found: np.typing.NDArray[np.bool_],
     learned: bool,
 ) -> np.typing.NDArray[np.int8]:
-    judged = np.where(found, _CODE[Verdict.ANOMALOUS], _CODE[Verdict.NORMAL])
-    known = judged if learned else np.full(len(block), _CODE[Verdict.LEARNING])
-    there = np.where(broken, _CODE[Verdict.UNJUDGED], known)
-    return np.where(block.present, there, _CODE[Verdict.NO_DATA]).astype(np.int8)
+    normal = Verdict.NORMAL if learned else Verdict.LEARNING
+    verdicts = np.full(len(block), _CODE[normal], dtype=np.int8)
+    if learned:
+        verdicts[found] = _CODE[Verdict.ANOMALOUS]
+    verdicts[broken] = _CODE[Verdict.UNJUDGED]
+    verdicts[~block.present] = _CODE[Verdict.NO_DATA]
+    return verdicts
 
 
 def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tuple[str, ...]]) -> int:
@@ -131,6 +134,10 @@ def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tup
         return len(chunk)
     minute = chunk.first_minute + int(np.argmax(left_out))
     return min(len(chunk), minute - minute % MINUTES + MINUTES - chunk.first_minute)
+
+
+def _joined(parts: list[Any], kind: type) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, dtype=kind), *parts])
 
 
 class _Work:
@@ -213,8 +220,8 @@ class _Work:
         for track in TRACKS:
             if track in self.touched and track in memory.tracks:
                 self._emit(track, memory.tracks[track])
-        verdict = np.concatenate([np.zeros(0, dtype=np.int8), *self.verdicts])
-        improbable = np.concatenate([np.zeros(0, dtype=np.bool_), *self.improbable])
+        verdict = _joined(self.verdicts, np.int8)
+        improbable = _joined(self.improbable, np.bool_)
         names = self.scores[0] if self.scores else ()
         scores = {name: Scores.joined([part[name] for part in self.scores]) for name in names}
         return Judgement(

@@ -215,6 +215,8 @@ class Before:
 
 def _runs(absent: np.typing.NDArray[np.bool_], before: int) -> Floats:
     """Minutes without a row up to and with each window; `before` of them lie before the first."""
+    if not absent.any():
+        return np.zeros(len(absent))
     at = np.arange(1, len(absent) + 1)
     last_there = np.maximum.accumulate(np.where(absent, -before, at))
     return np.where(absent, at - last_there, 0).astype(np.float64)

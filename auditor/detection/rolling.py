@@ -9,8 +9,7 @@ import numpy as np
 
 from auditor.detection.budget import surprises
 from auditor.detection.hours import MINUTES, Part, summarise_hours
-from auditor.detection.scoring import AT_OF_METRICS
-from auditor.detection.signals import SIGNALS, Signals, signals_of
+from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
 from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
     from auditor.detection.tracking import Tracked
     from auditor.detection.windows import Floats, WindowBlock
 
+_AFTER: Final = ROW["throughput"] + 1
+_BETWEEN: Final = AT["avg_response_time_ms"] - _AFTER
+_END: Final = AT["cache_size"] + 1
+"""Between the metrics of `Tested`, among the signals, stand the parts of the average latency."""
 OPENING_CREDIT: Final = 1.0
 """How far beyond its level a test's surprise counts where an incident opens: enough for too low a level to rise, too little for a
 fault to deafen."""
@@ -71,7 +74,9 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
     peaks = np.full((len(starts), len(SIGNALS), len(Test)), np.nan)
     if reading.levels is not None and reading.tested is not None:
         surprise = _counted(surprises(reading.tested), reading.tested, reading.levels, tracked)
-        peaks[:, AT_OF_METRICS] = np.fmax.reduceat(surprise, starts, axis=2).T
+        largest = surprise if len(chunk) == 1 else np.fmax.reduceat(surprise, starts, axis=2)
+        peaks[:, :_AFTER] = largest[:, :_AFTER].T
+        peaks[:, _AFTER + _BETWEEN : _END] = largest[:, _AFTER:].T
     peaks[0] = np.fmax(peaks[0], before)
     return peaks
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -96,6 +97,10 @@ class Signals:
 def signals_of(block: WindowBlock) -> Signals:
     """Take the signals out of a block; absent minutes say only that nothing was counted."""
     columns = block.values
+    if len(block) == 1 and block.present[0]:
+        window = columns[:, 0].tolist()
+        if math.isfinite(sum(window)) and min(window) >= 0.0:
+            return _of_one(*window)
     known = np.isfinite(columns)
     counted, hits, misses, sets, evictions, errors = columns[:6]
     rate = columns[_RATE]
@@ -124,3 +129,56 @@ def signals_of(block: WindowBlock) -> Signals:
     value[10], weight[10] = gets, np.fmax(total, gets)
     told = np.isfinite(value) & (weight > 0.0)
     return Signals(np.where(told, value, np.nan), np.where(told, weight, 0.0))
+
+
+def _of_one(
+    total: float,
+    hits: float,
+    misses: float,
+    sets: float,
+    evictions: float,
+    errors: float,
+    average: float,
+    _p50: float,
+    p95: float,
+    p99: float,
+    _most: float,
+    size: float,
+    _most_size: float,
+    _rate: float,
+    hit_ms: float,
+    miss_ms: float,
+) -> Signals:
+    """`signals_of` of one window of which everything is known, in plain floats."""
+    gets = hits + misses
+    misses = gets - hits
+    idle = misses == 0.0 and evictions == 0.0
+    trials = max(sets, evictions) if sets > 0.0 else 0.0 if idle else max(total, evictions)
+    logs = bare_log(
+        np.array(
+            [
+                *(latency + LATENCY_OFFSET for latency in (hit_ms, miss_ms, average, p95, p99)),
+                size + 1.0,
+                (sets + 0.5) / (misses + 0.5),
+            ]
+        )
+    ).tolist()
+    value = [hits, errors, evictions, total, *logs[:6], gets, logs[6]]
+    weight = [
+        gets,
+        max(total, errors),
+        trials,
+        1.0,
+        hits,
+        misses,
+        gets,
+        gets,
+        gets,
+        1.0,
+        max(total, gets),
+        misses,
+    ]
+    for at, behind in enumerate(weight):
+        if not behind > 0.0:
+            value[at] = math.nan
+    return Signals(*np.array([value, weight])[:, :, None])
