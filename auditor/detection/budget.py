@@ -142,10 +142,13 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
     for at, name in enumerate(SIGNALS):
         scale = PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE
         for test in Test:
+            if not judged[at][test]:
+                tails[at, test] = MODEL_THRESHOLDS[test], scale, 0.0
+                continue
             column = peaks[:, at, test]
             tail = tail_from_block_maxima(column, MODEL_THRESHOLDS[test], scale)
             tails[at, test] = tail.threshold, tail.scale, tail.shape
-            if name in CALIBRATED and judged[at][test]:
+            if name in CALIBRATED:
                 rarest = np.fmax(rarest, tail.rarity(column))
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 

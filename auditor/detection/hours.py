@@ -218,16 +218,14 @@ def median(values: Floats, axis: int = 0) -> Floats:
         high = parted[..., most // 2]
         low = high if most % 2 else parted[..., : most // 2].max(axis=-1)
         return np.where(count > 0, (low + high) / 2.0, np.nan)
-    return _middle(np.sort(lanes, axis=-1), 0, count)
+    return _middle(np.moveaxis(np.sort(lanes, axis=-1), -1, 0), 0, count)
 
 
 def _middle(ordered: Floats, first: _Counts | int, count: _Counts) -> Floats:
-    """The median of `count` elements from `first` on in lanes in rising order; NaN of none."""
-    length = ordered.shape[-1]
-    begins = np.arange(0, ordered.size, length).reshape(count.shape)
-    low, high = first + np.maximum(count - 1, 0) // 2, first + np.minimum(count // 2, length - 1)
-    both = np.take(ordered, begins + low) + np.take(ordered, begins + high)
-    return np.where(count > 0, both / 2.0, np.nan)
+    """The median of `count` elements from `first` on of what is in rising order along the first axis; NaN of none."""
+    low, high = first + np.maximum(count - 1, 0) // 2, first + np.minimum(count // 2, len(ordered) - 1)
+    low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (low, high))
+    return np.where(count > 0, (low + high) / 2.0, np.nan)
 
 
 def robust_centre(values: Floats) -> Floats:
@@ -235,30 +233,39 @@ def robust_centre(values: Floats) -> Floats:
 
     Without the second look, a tenth of the values wild on one side would move it by a seventh of a deviation.
     """
-    lanes = np.ascontiguousarray(np.moveaxis(values, 0, -1))
-    return _centre(np.sort(lanes, axis=-1))
+    return _centre(np.sort(values, axis=0))
 
 
 def robust_centres_without_each(values: Floats) -> Floats:
     """`robust_centre` of all rows but one, for each row along the first axis; shape as `values`."""
-    lanes = np.ascontiguousarray(np.moveaxis(values, 0, -1))
-    number = lanes.shape[-1]
-    order = np.argsort(lanes, axis=-1)
-    ordered = np.take_along_axis(lanes, order, axis=-1)
+    number = len(values)
+    order = np.argsort(values, axis=0)
+    ordered = np.take_along_axis(values, order, axis=0)
     others = np.array([[at for at in range(number) if at != rank] for rank in range(number)])
-    centres = np.empty_like(lanes)
-    np.put_along_axis(centres, order, _centre(ordered[..., others]), axis=-1)
-    return np.moveaxis(centres, -1, 0)
+    centres = np.empty_like(values)
+    np.put_along_axis(centres, order, _centre(ordered[others.T]), axis=0)
+    return centres
 
 
 def _centre(ordered: Floats) -> Floats:
-    """`robust_centre` of lanes in rising order: what is near enough lies together there."""
-    count = np.count_nonzero(np.isfinite(ordered), axis=-1)
+    """`robust_centre` of what is in rising order: what is near enough lies together there."""
+    count = np.isfinite(ordered).sum(axis=0)
     first = _middle(ordered, 0, count)
-    away = np.abs(ordered - first[..., None])
-    bound = np.maximum(WILD * TO_SIGMA * median(away, axis=-1), 1e-9)
-    near = away <= bound[..., None]
-    return _middle(ordered, np.argmax(near, axis=-1), np.count_nonzero(near, axis=-1))
+    away = np.abs(ordered - first)
+    deviation = _nearest(ordered, first) if (count == len(ordered)).all() else median(away)
+    near = away <= np.maximum(WILD * TO_SIGMA * deviation, 1e-9)
+    far_below = (~near & (ordered < first)).sum(axis=0)
+    return _middle(ordered, far_below, near.sum(axis=0))
+
+
+def _nearest(ordered: Floats, centre: Floats) -> Floats:
+    """The median of how far elements in rising order, all of them known, are from a centre: those nearest to it lie together."""
+    below, above = centre - ordered, ordered - centre
+    low, high = (
+        np.maximum(below[: len(ordered) + 1 - number], above[number - 1 :]).min(axis=0)
+        for number in ((len(ordered) - 1) // 2 + 1, len(ordered) // 2 + 1)
+    )
+    return np.asarray((low + high) / 2.0)
 
 
 def counting_variance(level: Floats, weight: Floats) -> Floats:

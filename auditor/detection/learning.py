@@ -103,9 +103,9 @@ def _best_forecast(level: Floats, first_hour: int) -> _Forecast:
         better = score < best_score
         if shape == _WEEKLY:
             # the week matters in the few hours in which a day of another kind begins, which its mean hardly shows
-            begins = (slots % DAY < DAY_BEGINS_HOURS)[:, None]
-            now = _score(np.where(begins, errors[at], np.nan))
-            so_far = _score(np.where(begins, _of_leader(errors, leader), np.nan))
+            begins = slots % DAY < DAY_BEGINS_HOURS
+            now = _score(errors[at][begins])
+            so_far = _score(_of_leader(errors, leader)[begins])
             better |= (now <= SEASON_MARGIN * so_far) & (score * SEASON_MARGIN**2 <= best_score)
         best_score = np.where(better, score, best_score)
         leader = np.where(better, at, leader)
@@ -158,12 +158,12 @@ def _followed(seen: Floats, half_lives: Floats, drift: Floats) -> tuple[Floats, 
 
     Each row's error against the level before it, (hours, shapes, half-lives, signals), and the levels after the last.
     """
-    rows = np.ascontiguousarray(
-        np.broadcast_to(seen[:, :, None], (*seen.shape[:2], len(half_lives), seen.shape[2]))
-    )
-    known = np.isfinite(rows)
-    begins = known & (np.cumsum(known, axis=0) == 1)
-    beginning = begins.any(axis=(1, 2, 3)).tolist()
+    known = np.isfinite(seen[:, :, None])
+    begun = np.logical_or.accumulate(known, axis=0)
+    begins = begun.copy()
+    begins[1:] &= ~begun[:-1]
+    beginning, missing = (np.any(where, axis=(1, 2, 3)).tolist() for where in (begins, begun & ~known))
+    rows = np.repeat(seen[:, :, None], len(half_lives), axis=2)
     gain, bound = gain_and_bound(half_lives[:, None], drift)
     low, gain = np.broadcast_to(-bound, rows.shape[1:]).copy(), np.broadcast_to(gain, rows.shape[1:]).copy()
     high = -low
@@ -173,7 +173,10 @@ def _followed(seen: Floats, half_lives: Floats, drift: Floats) -> tuple[Floats, 
         np.subtract(row, now, out=found[hour])
         np.minimum(np.maximum(found[hour], low, out=step), high, out=step)
         np.multiply(gain, step, out=step)
-        np.add(now, step, out=now, where=known[hour])
+        if missing[hour]:
+            np.add(now, step, out=now, where=known[hour])
+        else:
+            np.add(now, step, out=now)
         if beginning[hour]:
             np.copyto(now, row, where=begins[hour])
     return found, now

@@ -93,9 +93,8 @@ def weekly_shape(level: Floats, first_hour: int) -> Shape:
         if len(same) < LEAST_WEEKS:
             continue
         repeated[slot] = _shrunk(median(away[same]), known[same].sum(axis=0))
-        for day in same:
-            others = same[same != day]
-            rows[day] = _shrunk(median(away[others]), known[others].sum(axis=0))
+        others = np.array([same[same != day] for day in same])
+        rows[same] = _shrunk(median(away[others], axis=1), known[others].sum(axis=1))
     enough = (
         np.stack([known[weekday == slot].sum(axis=0) for slot in range(WEEK_DAYS)]).min(axis=0) >= LEAST_WEEKS
     )

@@ -57,13 +57,13 @@ def evidence_of_one(z: float, start: float, most: float) -> float:
     return _summed([step], start, most)[0]
 
 
-def _summed(steps: list[float], total: float, most: float) -> list[float]:
-    sums = []
-    for more in steps:
+def _summed(sums: list[float], total: float, most: float) -> list[float]:
+    """The sums, in the place of what is added."""
+    for at, more in enumerate(sums):
         total += more
         if total > most:
             total = most
         elif not total > 0.0:
             total = 0.0
-        sums.append(total)
+        sums[at] = total
     return sums
