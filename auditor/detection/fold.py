@@ -41,7 +41,7 @@ from auditor.detection.validity import broken_identities
 
 if TYPE_CHECKING:
     from auditor.detection.policy import Policy
-    from auditor.detection.windows import WindowBlock
+    from auditor.detection.windows import Floats, WindowBlock
 
 DAY_MINUTES: Final = 1440
 RELEARN_HOURLY_UNTIL_HOURS: Final = 24
@@ -182,8 +182,9 @@ class _Work:
         """Judge windows, up to the end of the first hour in which something has to be left out of learning; how many those were."""
         memory = self.memory
         broken, reasons = broken_identities(chunk)
-        rolled = Rolled.over(memory.profile, chunk)
-        reading = self._read(chunk, broken, rolled)
+        fresh = signals_of(chunk)
+        rolled = Rolled.over(memory.profile, chunk, fresh)
+        reading = self._read(chunk, fresh.masked(chunk.present & ~broken), rolled)
         within = _first_left_out(chunk, reading, reasons)
         if within < len(chunk):
             return self.judge_chunk(chunk.slice(0, within))
@@ -209,7 +210,9 @@ class _Work:
         memory.peaks = peaks[len(rolled.parts)]
         end = chunk.last_minute + 1
         if end % MINUTES == 0:
-            self._close_hour(end)
+            learnable = not (reasons or tracked.excluded.any())
+            parts = rolled.closing if learnable and rolled.closing is not None else self._hour_parts(end)
+            self._close_hour(end, parts)
         elif memory.profile is None and memory.seen >= self.policy.learning_windows:
             self._learn(end, "first hour", provisional=True)
         return len(chunk)
@@ -232,9 +235,8 @@ class _Work:
             history_changed=self.history_changed,
         )
 
-    def _read(self, chunk: WindowBlock, broken: np.typing.NDArray[np.bool_], rolled: Rolled) -> Reading:
+    def _read(self, chunk: WindowBlock, fresh: Signals, rolled: Rolled) -> Reading:
         memory = self.memory
-        fresh = signals_of(chunk).masked(chunk.present & ~broken)
         before, signals = memory.lead(), fresh
         lead = before.value.shape[1]
         if lead:
@@ -267,10 +269,9 @@ class _Work:
             return set()
         return {name for name, hours in zip(SIGNALS, profile.hours, strict=True) if hours > 0}
 
-    def _close_hour(self, end: int) -> None:
+    def _close_hour(self, end: int, parts: Floats) -> None:
         memory = self.memory
         hour = end // MINUTES - 1
-        parts = self._hour_parts(end)
         hours = len(memory.add_hours(hour, parts[None], memory.peaks[None]).parts)
         memory.peaks = no_peaks()
         self.history_changed = True
@@ -283,7 +284,7 @@ class _Work:
         else:
             memory.profile = memory.profile.with_hour(hour, parts[:, Part.LEVEL])
 
-    def _hour_parts(self, end: int) -> np.typing.NDArray[np.float64]:
+    def _hour_parts(self, end: int) -> Floats:
         memory = self.memory
         recent = memory.recent
         assert recent is not None

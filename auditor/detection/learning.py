@@ -97,9 +97,10 @@ def _best_forecast(level: Floats, first_hour: int) -> _Forecast:
     errors, levels = _forecast_errors(level, shapes, half_lives, _rough_drift(level))
     best_score = np.full(len(SIGNALS), np.inf)
     leader = np.zeros(len(SIGNALS), dtype=np.intp)
+    scores = _score(errors)
     for at in range(len(errors)):
         shape = at // len(half_lives)
-        score = _score(errors[at]) * (1.0 if not shape else 1.0 / SEASON_MARGIN)
+        score = scores[at] * (1.0 if not shape else 1.0 / SEASON_MARGIN)
         better = score < best_score
         if shape == _WEEKLY:
             # the week matters in the few hours in which a day of another kind begins, which its mean hardly shows
@@ -188,10 +189,12 @@ def _candidates(hours: int) -> tuple[float, ...]:
 
 
 def _score(error: Floats) -> Floats:
+    """The clipped mean absolute error over hours, the last axis but one."""
     size = np.abs(error)
-    count = np.isfinite(size).sum(axis=0)
-    bound = 4.0 * median(size)
-    clipped = np.where(np.isfinite(size), np.minimum(size, bound), 0.0).sum(axis=0)
+    known = np.isfinite(size)
+    count = known.sum(axis=-2)
+    bound = 4.0 * median(size, axis=-2)
+    clipped = np.where(known, np.minimum(size, bound[..., None, :]), 0.0).sum(axis=-2)
     return np.where(count > 0, clipped / np.maximum(count, 1), _UNTRIED)
 
 

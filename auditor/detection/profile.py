@@ -156,9 +156,21 @@ class Profile:
 
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
-        season = self.week[:, hour // DAY % WEEK_DAYS] + self.season[:, hour % DAY]
-        moved = follow(self.level, level - season, self.half_life, self.drift)
-        return replace(self, level=moved, level_before=self.level)
+        return self.at_levels(self.levels_after(hour, level[None]))
+
+    def levels_after(self, hour: int, seen: Floats) -> list[Floats]:
+        """The level after each of the hours from `hour` on, whose levels were `seen`, shape (hours, signals)."""
+        levels = []
+        level, ends = self.level, gain_and_bound(self.half_life, self.drift)
+        for at, row in enumerate(seen, start=hour):
+            season = self.week[:, at // DAY % WEEK_DAYS] + self.season[:, at % DAY]
+            level = _moved(level, row - season, *ends)
+            levels.append(level)
+        return levels
+
+    def at_levels(self, levels: list[Floats]) -> Profile:
+        """The profile once its level has moved to these, one after the other."""
+        return replace(self, level=levels[-1], level_before=([self.level] + levels)[-2]) if levels else self
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -230,7 +242,10 @@ def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Flo
     Journal of Forecasting 29:285), so that one wild hour cannot carry normal away. NaN in `seen` moves nothing;
     NaN in `level` takes what is seen. All arrays broadcast together.
     """
-    gain, bound = gain_and_bound(half_life, drift)
+    return _moved(level, seen, *gain_and_bound(half_life, drift))
+
+
+def _moved(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:
     innovation = np.clip(seen - level, -bound, bound)
     moved = np.where(np.isfinite(seen), level + gain * innovation, level)
     return np.where(np.isfinite(level), moved, seen)

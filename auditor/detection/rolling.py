@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.detection.budget import surprises
 from auditor.detection.hours import MINUTES, Part, summarise_hours
-from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
+from auditor.detection.signals import AT, SIGNALS, Signals
 from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _AFTER: Final = ROW["throughput"] + 1
 _BETWEEN: Final = AT["avg_response_time_ms"] - _AFTER
 _END: Final = AT["cache_size"] + 1
 """Between the metrics of `Tested`, among the signals, stand the parts of the average latency."""
+_NO_HOURS: Final = np.zeros((0, len(SIGNALS), len(Part)))
 OPENING_CREDIT: Final = 1.0
 """How far beyond its level a test's surprise counts where an incident opens: enough for too low a level to rise, too little for a
 fault to deafen."""
@@ -41,26 +42,28 @@ class Rolled:
         The levels of the second hour, the third and so on.
     parts
         Shape (hours - 1, signals, 4): the summaries of all hours but the last.
+    closing
+        That of the last hour, shape (signals, 4), where it is whole and begins in the chunk; else None.
     """
 
     profile: Profile | None
     levels: tuple[Floats, ...]
     parts: Floats
+    closing: Floats | None = None
 
     @classmethod
-    def over(cls, profile: Profile | None, chunk: WindowBlock) -> Rolled:
-        """Roll the profile over a chunk, which begins an hour where it has more than one."""
-        hours = -(-len(chunk) // MINUTES)
-        if profile is None or hours < 2 or chunk.first_minute % MINUTES:
-            return cls(profile, (), np.zeros((0, len(SIGNALS), len(Part))))
-        signals = signals_of(chunk.slice(0, (hours - 1) * MINUTES))
-        shape = (len(SIGNALS), hours - 1, MINUTES)
-        parts = summarise_hours(Signals(signals.value.reshape(shape), signals.weight.reshape(shape)))
-        levels = []
-        for back, part in enumerate(parts):
-            profile = profile.with_hour(chunk.first_minute // MINUTES + back, part[:, Part.LEVEL])
-            levels.append(profile.level)
-        return cls(profile, tuple(levels), parts)
+    def over(cls, profile: Profile | None, chunk: WindowBlock, signals: Signals) -> Rolled:
+        """Roll the profile over a chunk, which begins an hour where it has more than one; `signals` are its own."""
+        hours, open_windows = divmod(len(chunk), MINUTES)
+        if profile is None or not hours or chunk.first_minute % MINUTES:
+            return cls(profile, (), _NO_HOURS)
+        whole = signals.slice(0, hours * MINUTES)
+        shape = (len(SIGNALS), hours, MINUTES)
+        parts = summarise_hours(Signals(whole.value.reshape(shape), whole.weight.reshape(shape)))
+        closing = None if open_windows else parts[-1]
+        earlier = parts if open_windows else parts[:-1]
+        levels = profile.levels_after(chunk.first_minute // MINUTES, earlier[:, :, Part.LEVEL])
+        return cls(profile.at_levels(levels), tuple(levels), earlier, closing)
 
 
 def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: Tracked) -> Floats:
