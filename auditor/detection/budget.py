@@ -19,6 +19,7 @@ from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tails.calibrated import (
     model_threshold,
     multiplicity_of,
+    rarity,
     tail_from_block_maxima,
     tail_levels,
 )
@@ -138,7 +139,6 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
     """
     tails = np.zeros((len(SIGNALS), len(Test), 3))
     judged = np.count_nonzero(np.isfinite(peaks), axis=0).tolist()
-    rarest = np.full(len(peaks), np.nan)
     for at, name in enumerate(SIGNALS):
         scale = PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE
         for test in Test:
@@ -148,8 +148,16 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
             column = peaks[:, at, test]
             tail = tail_from_block_maxima(column, MODEL_THRESHOLDS[test], scale)
             tails[at, test] = tail.threshold, tail.scale, tail.shape
-            if name in CALIBRATED:
-                rarest = np.fmax(rarest, tail.rarity(column))
+    shown = [
+        (at, test)
+        for at, name in enumerate(SIGNALS)
+        for test in Test
+        if name in CALIBRATED and judged[at][test]
+    ]
+    if not shown:
+        return tails, PRIOR_TESTS
+    ats, tests = zip(*shown, strict=True)
+    rarest = np.fmax.reduce(rarity(tails[ats, tests], peaks[:, ats, tests]), axis=1)
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 
 

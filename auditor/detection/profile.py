@@ -164,13 +164,13 @@ class Profile:
         level, ends = self.level, gain_and_bound(self.half_life, self.drift)
         for at, row in enumerate(seen, start=hour):
             season = self.week[:, at // DAY % WEEK_DAYS] + self.season[:, at % DAY]
-            level = _moved(level, row - season, *ends)
+            level = follow(level, row - season, *ends)
             levels.append(level)
         return levels
 
     def at_levels(self, levels: list[Floats]) -> Profile:
         """The profile once its level has moved to these, one after the other."""
-        return replace(self, level=levels[-1], level_before=([self.level] + levels)[-2]) if levels else self
+        return replace(self, level=levels[-1], level_before=[self.level, *levels][-2]) if levels else self
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -235,18 +235,14 @@ class Profile:
         )
 
 
-def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Floats:
-    """Move a level towards what an hour showed, by at most three standard deviations' worth.
+def follow(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:
+    """Move a level towards what an hour showed, by at most three standard deviations' worth; see `gain_and_bound`.
 
     An exponentially weighted mean whose innovations are clipped (a Huber location; Gelper, Fried and Croux, 2010,
     Journal of Forecasting 29:285), so that one wild hour cannot carry normal away. NaN in `seen` moves nothing;
     NaN in `level` takes what is seen. All arrays broadcast together.
     """
-    return _moved(level, seen, *gain_and_bound(half_life, drift))
-
-
-def _moved(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:
-    innovation = np.clip(seen - level, -bound, bound)
+    innovation = np.minimum(np.maximum(seen - level, -bound), bound)
     moved = np.where(np.isfinite(seen), level + gain * innovation, level)
     return np.where(np.isfinite(level), moved, seen)
 

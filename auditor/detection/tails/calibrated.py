@@ -49,11 +49,16 @@ class Tail:
 
     def rarity(self, surprise: Floats) -> Floats:
         """-ln P(an hour's largest surprise > s), shape as given; below the threshold by the exponential case, at least 0."""
-        away = (surprise - self.threshold) / self.scale
-        if self.shape >= _EXPONENTIAL:
-            beyond = exact_log(1.0 + self.shape * np.maximum(away, 0.0)) / self.shape
-            away = np.where(away > 0.0, beyond, away)
-        return np.maximum(away - math.log(EXCEEDING), 0.0)
+        return rarity(np.array([self.threshold, self.scale, self.shape]), surprise)
+
+
+def rarity(tails: Floats, surprise: Floats) -> Floats:
+    """`Tail.rarity` of many: `tails` has threshold, scale and shape on its last axis, the others broadcast with `surprise`."""
+    threshold, scale, shape = tails[..., 0], tails[..., 1], tails[..., 2]
+    away = (surprise - threshold) / scale
+    bent = shape >= _EXPONENTIAL
+    beyond = exact_log(1.0 + shape * np.maximum(away, 0.0)) / np.where(bent, shape, 1.0)
+    return np.maximum(np.where(bent & (away > 0.0), beyond, away) - math.log(EXCEEDING), 0.0)
 
 
 def tail_levels(tails: Floats, probability: float) -> Floats:
