@@ -272,6 +272,8 @@ def _explained_by_mix(tests: dict[str, Tested], count: int) -> Mask:
         return np.zeros(count, dtype=np.bool_)
     with np.errstate(invalid="ignore"):
         explained = (rate.low <= 0.02) | (rate.spans[Test.QUARTER].low <= 0.02)
+        if rate.fewer is not None:
+            explained |= rate.fewer
         for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
             if part in tests:
                 explained &= ~((tests[part].high <= 0.001) | (tests[part].spans[Test.QUARTER].high <= 0.001))

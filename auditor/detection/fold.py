@@ -237,7 +237,7 @@ class _Work:
         minutes = whole.first_minute + np.arange(len(whole))
         hour_start = chunk.first_minute - chunk.first_minute % MINUTES
         profile = memory.profile
-        outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.levels)
+        outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.later)
         return read(profile, whole, signals, outlook, lead, before_it, self.policy)
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.load import BEHIND, RESPONDING, RESPONDING_AT, log_lookups, share_moved
 from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tested import Test
@@ -29,12 +30,14 @@ class Outlook:
     """What is expected of n minutes, each array of shape (signals, n).
 
     `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (n,), is how
-    far on the log scale the traffic may be off while the days of the week are not well known.
+    far on the log scale the traffic may be off while the days of the week are not well known. `lookups`, of shape (responding, n), is the
+    logarithm of the lookups that go with the expectations of `load.RESPONDING`.
     """
 
     link: Floats
     drift: Floats
     doubt: Floats
+    lookups: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class Profile:
         How many independent tests the tests of an hour are worth.
     highest
         The largest hourly level seen.
+    behind, behind_before
+        Shape (responding, 2): the levels of operations and of lookups' share at which the levels, and those of the hour before, of what
+        responds to lookups were learned; see `load`. NaN where unknown.
     """
 
     learned_minute: int
@@ -90,6 +96,8 @@ class Profile:
     tails: Floats
     multiplicity: float
     highest: Floats
+    behind: Floats
+    behind_before: Floats
 
     def season_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         """The seasonal part at each minute, shape (signals, n): straight lines between the middles of hours."""
@@ -119,17 +127,23 @@ class Profile:
         return self.drift[:, None] + missed[:, (minutes - 30) % (60 * WEEK) // 60]
 
     def outlook(
-        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Floats, ...] = ()
+        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Profile, ...] = ()
     ) -> Outlook:
         """What is expected of each minute.
 
         Before `hour_start` it is by the level of the hour before, in the hour that begins there by the level of now, and in those after it
-        by the levels that are given.
+        by the levels of those that are given.
         """
-        levels = np.stack([self.level_before, self.level, *later], axis=1)
+        levels = np.stack([self.level_before, self.level, *(then.level for then in later)], axis=1)
+        behind = np.stack([self.behind_before, self.behind, *(then.behind for then in later)], axis=2)
         hour = np.clip((minutes - hour_start) // 60, -1, len(later)) + 1
+        season = self.season_at(minutes)
+        operations, share = (behind[:, part, hour] + season[at] for part, at in enumerate(BEHIND))
         return Outlook(
-            levels[:, hour] + self.season_at(minutes), self.drift_at(minutes), self._doubt_at(minutes)
+            levels[:, hour] + season,
+            self.drift_at(minutes),
+            self._doubt_at(minutes),
+            log_lookups(operations, share),
         )
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
@@ -152,9 +166,18 @@ class Profile:
 
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
-        season = self._shape()[:, hour % WEEK]
-        moved = follow(self.level, level - season, self.half_life, self.drift)
-        return replace(self, level=moved, level_before=self.level)
+        seen = level - self._shape()[:, hour % WEEK]
+        moved = follow(self.level, seen, self.half_life, self.drift)
+        at = RESPONDING_AT
+        share = share_moved((seen - self.level)[at], self.half_life[at], self.drift[at])[:, None]
+        away = np.nan_to_num(seen[BEHIND] - self.behind)
+        return replace(
+            self,
+            level=moved,
+            level_before=self.level,
+            behind=self.behind + share * away,
+            behind_before=self.behind,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -176,6 +199,8 @@ class Profile:
             "period_start_minute": self.period_start_minute,
             "windows": self.windows,
             "multiplicity": self.multiplicity,
+            "behind": _listed(self.behind),
+            "behind_before": _listed(self.behind_before),
             "signals": signals,
         }
 
@@ -215,8 +240,21 @@ class Profile:
             week=week,
             tails=tails,
             multiplicity=stored["multiplicity"],
+            behind=_behind(stored.get("behind")),
+            behind_before=_behind(stored.get("behind_before")),
             **arrays,
         )
+
+
+def _listed(behind: Floats) -> list[list[float | None]]:
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in behind]
+
+
+def _behind(stored: list[list[float | None]] | None) -> Floats:
+    """What `_listed` wrote; unknown in a profile that an older version learned."""
+    if stored is None:
+        return np.full((len(RESPONDING), len(BEHIND)), np.nan)
+    return np.array([[np.nan if value is None else value for value in row] for row in stored])
 
 
 def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Floats:

@@ -16,6 +16,7 @@ from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, span_interval, window_interval
 from auditor.detection.judgement import Scores
+from auditor.detection.response import by_lookups
 from auditor.detection.scoring import PROPORTIONS, Sequences, score
 from auditor.detection.signals import AT
 from auditor.detection.tails.calibrated import slowed
@@ -161,7 +162,9 @@ def read(
         )
     levels = levels_of(profile, policy)
     link = outlook.link
-    tests = score(profile, signals, outlook, lead, Sequences(before.sequences, levels.most_evidence()))
+    sequences = Sequences(before.sequences, levels.most_evidence())
+    tests = score(profile, signals, outlook, lead, sequences)
+    tests = by_lookups(profile, signals, outlook, lead, sequences, tests)
     traffic = exact_exp(link[AT["throughput"]])[lead:]
     absent = absent_run > 0
     silence = np.ones(count)

@@ -31,14 +31,14 @@ class Rolled:
     ----------
     profile
         In the last hour; None while learning.
-    levels
-        The levels of the second hour, the third and so on.
+    later
+        The profile in the second hour, the third and so on.
     parts
         Shape (hours - 1, signals, 4): the summaries of all hours but the last.
     """
 
     profile: Profile | None
-    levels: tuple[Floats, ...]
+    later: tuple[Profile, ...]
     parts: Floats
 
     @classmethod
@@ -50,11 +50,11 @@ class Rolled:
         signals = signals_of(chunk.slice(0, (hours - 1) * MINUTES))
         shape = (len(SIGNALS), hours - 1, MINUTES)
         parts = summarise_hours(Signals(signals.value.reshape(shape), signals.weight.reshape(shape)))
-        levels = []
+        later = []
         for back, part in enumerate(parts):
             profile = profile.with_hour(chunk.first_minute // MINUTES + back, part[:, Part.LEVEL])
-            levels.append(profile.level)
-        return cls(profile, tuple(levels), parts)
+            later.append(profile)
+        return cls(profile, tuple(later), parts)
 
 
 def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: Tracked) -> Floats:

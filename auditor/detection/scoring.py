@@ -127,7 +127,8 @@ def concentration_of(mean: Floats, variance: Floats | float) -> Floats:
     return np.maximum(1.0 / (mean * (1.0 - mean) * variance) - 1.0, 1.0)
 
 
-def _proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
+def proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
+    """How many deviations k successes of n are from what the beta-binomial expects; arrays of one shape."""
     variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
     return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
 
@@ -146,7 +147,7 @@ def _proportions(
         part.reshape(k.shape)
         for part in proportion_tails(*(np.ravel(part) for part in (k, n, mean, concentration)))
     )
-    z = _proportion_z(k, n, mean, concentration)
+    z = proportion_z(k, n, mean, concentration)
     gathered = np.stack([trials, successes, known, trials * p])
     spans = {}
     for test in SPANS:
@@ -155,7 +156,7 @@ def _proportions(
         variance = drift + spread / np.maximum(said, 1.0)
         c = concentration_of(span_mean, variance)
         enough = there & (said >= LEAST_KNOWN[test])
-        near = _near(_proportion_z(span_k, span_n, span_mean, c), z, enough)
+        near = _near(proportion_z(span_k, span_n, span_mean, c), z, enough)
         one = (span_k, span_n, span_mean, c)
         span_low, span_high = _only(near, enough, proportion_tails, one)
         spans[test] = Spanned(

@@ -73,6 +73,8 @@ class Tested:
         Log e-values of a lasting change; see `sequential`. None of a metric that has no such test.
     doubt
         How far on the link scale the value may be off for want of knowing the days of the week; None of a metric that they do not move.
+    fewer
+        Where unusually few lookups leave less expected; None where that has not been looked at. See `response`.
     """
 
     value: Floats
@@ -86,6 +88,7 @@ class Tested:
     fall: Floats | None = None
     rise: Floats | None = None
     doubt: Floats | None = None
+    fewer: np.typing.NDArray[np.bool_] | None = None
 
     @property
     def doubtful(self) -> np.typing.NDArray[np.bool_]:

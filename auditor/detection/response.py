@@ -1,0 +1,201 @@
+"""Hit rate and size judged by the lookups that there are: see `load` for what fewer or more of them may do.
+
+The null hypothesis is composite: anywhere between no response and the fullest. A fall is tested against the least that this leaves
+expected, a rise against the most, for the p-value of a composite null is the largest that it allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from auditor.detection.load import RESPONDING
+from auditor.detection.scoring import (
+    SEQUENCES,
+    concentration_of,
+    degrees_of,
+    proportion_z,
+    sliding,
+)
+from auditor.detection.sequential import evidence
+from auditor.detection.signals import AT
+from auditor.detection.tails.elementary import exact_exp, exact_log
+from auditor.detection.tails.gauge import gauge_tails
+from auditor.detection.tails.proportion import proportion_tails
+from auditor.detection.tested import SPANS, WIDTH, Spanned, Test, Tested
+
+if TYPE_CHECKING:
+    from auditor.detection.profile import Outlook, Profile
+    from auditor.detection.scoring import Sequences
+    from auditor.detection.signals import Signals
+    from auditor.detection.windows import Floats
+
+UNUSUAL: Final = 3.0
+"""Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
+
+
+def by_lookups(
+    profile: Profile,
+    signals: Signals,
+    outlook: Outlook,
+    lead: int,
+    sequences: Sequences,
+    tests: dict[str, Tested],
+) -> dict[str, Tested]:
+    """The tests of `scoring.score` with those of hit rate and size as the number of lookups leaves them; arguments as there."""
+    judged = dict(tests)
+    traffic, share = AT["throughput"], AT["get_share"]
+    for row, name in enumerate(RESPONDING):
+        if name not in tests:
+            continue
+        fewer, more = unusual_lookups(
+            signals.value[share], outlook.lookups[row], outlook.drift[traffic], profile.spread[traffic], lead
+        )
+        if not (fewer.any() or more.any()):
+            continue
+        response = _Response(name, tests[name], fewer, more)
+        judged[name] = response.judged()
+        if name in SEQUENCES:
+            judged[name] = response.in_sequence(judged[name], signals.value[AT[name]][lead:], sequences)
+    return judged
+
+
+def unusual_lookups(
+    lookups: Floats, expected: Floats, drift: Floats, spread: float, lead: int
+) -> tuple[Floats, Floats]:
+    """How far on the log scale lookups are below, and above, what was expected, where that is unusual.
+
+    Parameters
+    ----------
+    lookups
+        Shape (lead + n,): lookups of each window, NaN where unknown.
+    expected
+        Shape (lead + n,): the logarithm of what was expected; NaN where unknown.
+    drift, spread
+        Variances of the traffic: shared by neighbouring windows, shape (lead + n,), and of single ones.
+    lead
+        How many windows come before those asked for.
+
+    Returns
+    -------
+    fewer, more
+        Shape (n,): at most and at least 0. The furthest of the window, the four and the fifteen that end with it.
+    """
+    known = np.isfinite(lookups) & np.isfinite(expected)
+    gathered = np.stack([known, np.where(known, lookups, 0.0), np.where(known, exact_exp(expected), 0.0)])
+    fewer, more = np.zeros(len(lookups) - lead), np.zeros(len(lookups) - lead)
+    for test in (Test.WINDOW, *SPANS):
+        said, seen, normal = sliding(gathered, lead, WIDTH[test])
+        away = exact_log((seen + 0.5) / (normal + 0.5))
+        variance = drift[lead:] + spread / np.maximum(said, 1.0) + 1.0 / (np.minimum(seen, normal) + 0.5)
+        away = np.where(away * away >= UNUSUAL * UNUSUAL * variance, away, 0.0)
+        fewer, more = np.minimum(fewer, away), np.maximum(more, away)
+    return fewer, more
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each."""
+
+    name: str
+    tested: Tested
+    fewer: Floats
+    more: Floats
+
+    def judged(self) -> Tested:
+        """The window and its spans, tested against what is left expected."""
+        tested = self.tested
+        least, most = self._shifted(tested.expected, self.fewer), self._shifted(tested.expected, self.more)
+        expected = self._nearest(tested.value, tested.expected, least, most)
+        low = self._tail(tested, Test.WINDOW, least, self.fewer, falls=True)
+        high = self._tail(tested, Test.WINDOW, most, self.more, falls=False)
+        with np.errstate(invalid="ignore"):
+            falls, rises = tested.value < least, tested.value > most
+        spans = {test: self._spanned(test, span, falls, rises) for test, span in tested.spans.items()}
+        centre = np.where(self._touched, self._link(expected), tested.centre)
+        return replace(
+            tested,
+            expected=expected,
+            low=low,
+            high=high,
+            centre=centre,
+            spans=spans,
+            fewer=self.fewer < 0.0,
+        )
+
+    def in_sequence(self, judged: Tested, successes: Floats, sequences: Sequences) -> Tested:
+        """The sequential tests of a rate, likewise."""
+        tested = self.tested
+        known = tested.weight > 0
+        k = np.where(known, successes, 0.0)
+
+        def z(shift: Floats) -> Floats:
+            mean = 1.0 / (1.0 + exact_exp(-(tested.centre + shift)))
+            away = proportion_z(k, tested.weight, mean, concentration_of(mean, tested.variance))
+            return np.where(known, away, np.nan)
+
+        fall, rise = sequences.started.get(self.name, (0.0, 0.0))
+        most = sequences.most[self.name]
+        return replace(
+            judged, fall=evidence(-z(self.fewer), fall, most), rise=evidence(z(self.more), rise, most)
+        )
+
+    @property
+    def _touched(self) -> np.typing.NDArray[np.bool_]:
+        return (self.fewer < 0.0) | (self.more > 0.0)
+
+    def _spanned(
+        self,
+        test: Test,
+        span: Spanned,
+        falls: np.typing.NDArray[np.bool_],
+        rises: np.typing.NDArray[np.bool_],
+    ) -> Spanned:
+        """A span; 1 where its newest window lies on the other side, or it does itself, as in `scoring`."""
+        least, most = self._shifted(span.expected, self.fewer), self._shifted(span.expected, self.more)
+        low = self._tail(span, test, least, self.fewer, falls=True)
+        high = self._tail(span, test, most, self.more, falls=False)
+        with np.errstate(invalid="ignore"):
+            low = np.where((self.fewer < 0.0) & ~(falls & (span.value < least)), np.fmax(span.low, 1.0), low)
+            high = np.where((self.more > 0.0) & ~(rises & (span.value > most)), np.fmax(span.high, 1.0), high)
+        return replace(
+            span, low=low, high=high, expected=self._nearest(span.value, span.expected, least, most)
+        )
+
+    def _nearest(self, value: Floats, expected: Floats, least: Floats, most: Floats) -> Floats:
+        """Of what may be expected, that which is nearest to what was seen."""
+        return np.where(self._touched, np.minimum(np.maximum(value, least), most), expected)
+
+    def _shifted(self, expected: Floats, shift: Floats) -> Floats:
+        if self.name == "hit_rate":
+            moved = expected / (expected + (1.0 - expected) * exact_exp(-shift))
+        else:
+            moved = (expected + 1.0) * exact_exp(shift) - 1.0
+        return np.where(shift != 0.0, moved, expected)
+
+    def _link(self, expected: Floats) -> Floats:
+        if self.name == "hit_rate":
+            return exact_log(expected) - exact_log(1.0 - expected)
+        return exact_log(expected + 1.0)
+
+    def _tail(
+        self, part: Tested | Spanned, test: Test, expected: Floats, shift: Floats, *, falls: bool
+    ) -> Floats:
+        """The tail on one side, anew where the expectation was shifted."""
+        before = part.low if falls else part.high
+        where = (shift != 0.0) & np.isfinite(before)
+        if not where.any():
+            return before
+        value, weight, mean, variance = (
+            array[where] for array in (part.value, part.weight, expected, part.variance)
+        )
+        if self.name == "hit_rate":
+            tails = proportion_tails(value * weight, weight, mean, concentration_of(mean, variance))
+        else:
+            degrees = degrees_of(self.name, self.tested.weight[where], test)
+            tails = gauge_tails(self._link(value), self._link(mean), np.sqrt(variance), degrees)
+        after = before.copy()
+        after[where] = tails[0] if falls else tails[1]
+        return after
