@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.detection.budget import learn_tails
 from auditor.detection.hours import MINUTES, History, Part, counting_variance, median, robust_centre
-from auditor.detection.load import BEHIND, RESPONDING_AT, levels_behind
+from auditor.detection.load import learn_load, shapes_behind
 from auditor.detection.profile import HALF_LIVES, Profile, follow
 from auditor.detection.seasons import DAY, WEEK_DAYS, daily_shape, weekly_shape
 from auditor.detection.signals import SIGNALS
@@ -53,13 +53,12 @@ def learn(history: History, minute: int) -> Profile:
     noise = counting_variance(level, weight * parts[:, :, Part.COUNT]) + spread / parts[:, :, Part.COUNT]
     forecast = _best_forecast(level, history.first_hour)
     drift = _drift(forecast.error, noise)
-    slots = history.first_hour + np.arange(len(level))
-    shape = forecast.season[:, slots % DAY] + forecast.week[:, slots // DAY % WEEK_DAYS]
-    behind = levels_behind(
-        (level - shape.T)[:, BEHIND],
-        forecast.error[:, RESPONDING_AT],
-        forecast.half_life[RESPONDING_AT],
-        drift[RESPONDING_AT],
+    load = learn_load(
+        (level, history.first_hour),
+        forecast.error,
+        forecast.half_life,
+        drift,
+        shapes_behind(forecast.season, forecast.week),
     )
     tails, multiplicity = learn_tails(history.surprises())
     return Profile(
@@ -78,8 +77,8 @@ def learn(history: History, minute: int) -> Profile:
         tails=tails,
         multiplicity=multiplicity,
         highest=np.where(hours > 0, np.max(np.where(known, level, -np.inf), axis=0), np.nan),
-        behind=behind,
-        behind_before=behind,
+        load=load,
+        load_before=load,
     )
 
 

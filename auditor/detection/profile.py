@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.load import BEHIND, RESPONDING, RESPONDING_AT, log_lookups, share_moved
+from auditor.detection.load import RESPONDING_AT, Load, log_lookups, shapes_behind, share_moved
 from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tested import Test
@@ -31,13 +31,14 @@ class Outlook:
 
     `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (n,), is how
     far on the log scale the traffic may be off while the days of the week are not well known. `lookups`, of shape (responding, n), is the
-    logarithm of the lookups that go with the expectations of `load.RESPONDING`.
+    logarithm of the lookups that go with the expectations of `load.RESPONDING`, `short` how far they were below that in the last hours.
     """
 
     link: Floats
     drift: Floats
     doubt: Floats
     lookups: Floats
+    short: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,8 @@ class Profile:
         How many independent tests the tests of an hour are worth.
     highest
         The largest hourly level seen.
-    behind, behind_before
-        Shape (responding, 2): the levels of operations and of lookups' share at which the levels, and those of the hour before, of what
-        responds to lookups were learned; see `load`. NaN where unknown.
+    load, load_before
+        The lookups behind the levels, and behind those of the hour before.
     """
 
     learned_minute: int
@@ -96,16 +96,12 @@ class Profile:
     tails: Floats
     multiplicity: float
     highest: Floats
-    behind: Floats
-    behind_before: Floats
+    load: Load
+    load_before: Load
 
     def season_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         """The seasonal part at each minute, shape (signals, n): straight lines between the middles of hours."""
-        of_week = (minutes - 30) % (60 * WEEK)
-        slot = of_week // 60
-        share = (of_week % 60) / 60.0
-        shape = self._shape()
-        return shape[:, slot] * (1.0 - share) + shape[:, (slot + 1) % WEEK] * share
+        return _between_hours(self._shape(), minutes)
 
     def _shape(self) -> Floats:
         return hours_of_week(self.season, self.week)
@@ -135,15 +131,16 @@ class Profile:
         by the levels of those that are given.
         """
         levels = np.stack([self.level_before, self.level, *(then.level for then in later)], axis=1)
-        behind = np.stack([self.behind_before, self.behind, *(then.behind for then in later)], axis=2)
+        loads = [self.load_before, self.load, *(then.load for then in later)]
         hour = np.clip((minutes - hour_start) // 60, -1, len(later)) + 1
-        season = self.season_at(minutes)
-        operations, share = (behind[:, part, hour] + season[at] for part, at in enumerate(BEHIND))
+        behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
+        behind = behind + _between_hours(self.load.shape, minutes)
         return Outlook(
-            levels[:, hour] + season,
+            levels[:, hour] + self.season_at(minutes),
             self.drift_at(minutes),
             self._doubt_at(minutes),
-            log_lookups(operations, share),
+            log_lookups(behind[:, 0], behind[:, 1]),
+            np.stack([load.short for load in loads], axis=1)[:, hour],
         )
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
@@ -169,15 +166,9 @@ class Profile:
         seen = level - self._shape()[:, hour % WEEK]
         moved = follow(self.level, seen, self.half_life, self.drift)
         at = RESPONDING_AT
-        share = share_moved((seen - self.level)[at], self.half_life[at], self.drift[at])[:, None]
-        away = np.nan_to_num(seen[BEHIND] - self.behind)
-        return replace(
-            self,
-            level=moved,
-            level_before=self.level,
-            behind=self.behind + share * away,
-            behind_before=self.behind,
-        )
+        share = share_moved((seen - self.level)[at], self.half_life[at], self.drift[at])
+        load = self.load.after(hour, level, share, float(self.drift[AT["throughput"]]))
+        return replace(self, level=moved, level_before=self.level, load=load, load_before=self.load)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -199,8 +190,8 @@ class Profile:
             "period_start_minute": self.period_start_minute,
             "windows": self.windows,
             "multiplicity": self.multiplicity,
-            "behind": _listed(self.behind),
-            "behind_before": _listed(self.behind_before),
+            "load": self.load.as_json(),
+            "load_before": self.load_before.as_json(),
             "signals": signals,
         }
 
@@ -232,6 +223,7 @@ class Profile:
                 season[i] = signal["season"]
             if signal["week"] is not None:
                 week[i] = signal["week"]
+        shapes = shapes_behind(season, week)
         return cls(
             stored["learned_minute"],
             stored["period_start_minute"],
@@ -240,21 +232,18 @@ class Profile:
             week=week,
             tails=tails,
             multiplicity=stored["multiplicity"],
-            behind=_behind(stored.get("behind")),
-            behind_before=_behind(stored.get("behind_before")),
+            load=Load.from_json(stored.get("load"), shapes),
+            load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
 
 
-def _listed(behind: Floats) -> list[list[float | None]]:
-    return [[float(value) if np.isfinite(value) else None for value in row] for row in behind]
-
-
-def _behind(stored: list[list[float | None]] | None) -> Floats:
-    """What `_listed` wrote; unknown in a profile that an older version learned."""
-    if stored is None:
-        return np.full((len(RESPONDING), len(BEHIND)), np.nan)
-    return np.array([[np.nan if value is None else value for value in row] for row in stored])
+def _between_hours(shape: Floats, minutes: np.typing.NDArray[np.int64]) -> Floats:
+    """A shape by hour of the week (its last axis) at each minute: straight lines between the middles of hours."""
+    of_week = (minutes - 30) % (60 * WEEK)
+    slot = of_week // 60
+    share = (of_week % 60) / 60.0
+    return shape[..., slot] * (1.0 - share) + shape[..., (slot + 1) % WEEK] * share
 
 
 def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Floats:

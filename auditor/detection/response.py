@@ -7,11 +7,11 @@ expected, a rise against the most, for the p-value of a composite null is the la
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from auditor.detection.load import RESPONDING
+from auditor.detection.load import RESPONDING, UNUSUAL
 from auditor.detection.scoring import (
     SEQUENCES,
     concentration_of,
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from auditor.detection.signals import Signals
     from auditor.detection.windows import Floats
 
-UNUSUAL: Final = 3.0
-"""Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
-
 
 def by_lookups(
     profile: Profile,
@@ -53,6 +50,7 @@ def by_lookups(
         fewer, more = unusual_lookups(
             signals.value[share], outlook.lookups[row], outlook.drift[traffic], profile.spread[traffic], lead
         )
+        fewer = np.minimum(fewer, outlook.short[row, lead:])
         if not (fewer.any() or more.any()):
             continue
         response = _Response(name, tests[name], fewer, more)
