@@ -42,6 +42,7 @@ LEANING: Final = 0.5
 """Share of the least effect that the newest window must show for the quarter of an hour behind it to be news."""
 BOTH: Final[tuple[Direction, Direction]] = ("drop", "rise")
 LATENCIES: Final = ("avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms")
+PERCENTILE: Final = {"p95_response_time_ms": 0.95, "p99_response_time_ms": 0.99}
 
 INFO, WARNING, CRITICAL = 1, 2, 3
 """Levels of a finding; 0 is none. CRITICAL means that the effect is: how long it has to last is the incident's business."""
@@ -257,7 +258,7 @@ def _latency(judged: _Judged, tests: dict[str, Tested], floor: Floor) -> list[Si
         rises = direction == "rise"
         if not average and side.any:
             count = len(found)
-            keep = ~_explained_by_mix(tests, count) if rises else _parts_are_faster(tests, count)
+            keep = ~_explained_by_mix(judged.name, tests, count) if rises else _parts_are_faster(tests, count)
             found, side = found & keep, replace(side, improbable=side.improbable & keep)
         with np.errstate(invalid="ignore"):
             critical = found & rises & (_relative(side.value, side.expected) >= floor.critical)
@@ -265,8 +266,11 @@ def _latency(judged: _Judged, tests: dict[str, Tested], floor: Floor) -> list[Si
     return sides
 
 
-def _explained_by_mix(tests: dict[str, Tested], count: int) -> Mask:
-    """Where a high percentile is what more misses give: the hit rate is down and neither hits nor misses are slow."""
+def _explained_by_mix(name: str, tests: dict[str, Tested], count: int) -> Mask:
+    """Where a high percentile is what more misses give, and neither hits nor misses are slow.
+
+    Either the hit rate is down, or the percentile, usually a hit's latency, is that of a miss by its rank.
+    """
     rate = tests.get("hit_rate")
     if rate is None:
         return np.zeros(count, dtype=np.bool_)
@@ -274,10 +278,23 @@ def _explained_by_mix(tests: dict[str, Tested], count: int) -> Mask:
         explained = (rate.low <= 0.02) | (rate.spans[Test.QUARTER].low <= 0.02)
         if rate.fewer is not None:
             explained |= rate.fewer
+        explained |= _crossed(name, tests, rate)
         for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
             if part in tests:
                 explained &= ~((tests[part].high <= 0.001) | (tests[part].spans[Test.QUARTER].high <= 0.001))
     return explained
+
+
+def _crossed(name: str, tests: dict[str, Tested], rate: Tested) -> Mask:
+    """Where a percentile that is usually nearer to a hit's latency than to a miss's falls among the misses that the window has."""
+    parts = [tests.get(part) for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms")]
+    hit, miss = parts
+    if hit is None or miss is None:
+        return np.zeros(len(rate.value), dtype=np.bool_)
+    crossed: Mask = (tests[name].expected ** 2 < hit.expected * miss.expected) & (
+        rate.value <= PERCENTILE[name]
+    )
+    return crossed
 
 
 def _parts_are_faster(tests: dict[str, Tested], count: int) -> Mask:
@@ -303,9 +320,9 @@ def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
 
 
 def silence_probability(profile: Profile, expected: Floats, drift: Floats, run: Floats) -> Floats:
-    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` operations.
+    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` lookups.
 
-    Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
+    What follows a miss, a set or an eviction, is no further chance to be heard. Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
     """
     minutes = np.maximum(run, 1.0)
     size = 1.0 / np.expm1(drift + profile.spread[AT["throughput"]] / minutes)

@@ -10,6 +10,7 @@ import numpy as np
 from auditor.detection.load import RESPONDING_AT, Load, log_lookups, shapes_behind, share_moved
 from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
 from auditor.detection.signals import AT, SIGNALS
+from auditor.detection.tails.elementary import exact_exp
 from auditor.detection.tested import Test
 
 if TYPE_CHECKING:
@@ -122,6 +123,15 @@ class Profile:
         missed = (bend * BEND_SHARE) ** 2
         return self.drift[:, None] + missed[:, (minutes - 30) % (60 * WEEK) // 60]
 
+    def _entries_at(self, season: Floats) -> Floats:
+        """The variance of log size that a smaller cache has beyond what it has at its usual size, of the season, shape (signals, n).
+
+        Entries are there or not independently of each other, so that the variance of their number is at most that number.
+        """
+        level = self.level[AT["cache_size"]]
+        size = level + season[AT["cache_size"]]
+        return np.nan_to_num(np.maximum(exact_exp(-size) - exact_exp(-level), 0.0))
+
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Profile, ...] = ()
     ) -> Outlook:
@@ -135,9 +145,11 @@ class Profile:
         hour = np.clip((minutes - hour_start) // 60, -1, len(later)) + 1
         behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
         behind = behind + _between_hours(self.load.shape, minutes)
+        season, drift = self.season_at(minutes), self.drift_at(minutes)
+        drift[AT["cache_size"]] += self._entries_at(season)
         return Outlook(
-            levels[:, hour] + self.season_at(minutes),
-            self.drift_at(minutes),
+            levels[:, hour] + season,
+            drift,
             self._doubt_at(minutes),
             log_lookups(behind[:, 0], behind[:, 1]),
             np.stack([load.short for load in loads], axis=1)[:, hour],

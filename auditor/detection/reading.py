@@ -16,6 +16,7 @@ from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, span_interval, window_interval
 from auditor.detection.judgement import Scores
+from auditor.detection.mix import lookups_of
 from auditor.detection.response import by_lookups
 from auditor.detection.scoring import PROPORTIONS, Sequences, score
 from auditor.detection.signals import AT
@@ -169,8 +170,9 @@ def read(
     absent = absent_run > 0
     silence = np.ones(count)
     if absent.any():
+        heard = exact_exp(lookups_of(profile, link))[lead:]
         silence[absent] = silence_probability(
-            profile, traffic[absent], outlook.drift[AT["throughput"]][lead:][absent], absent_run[absent]
+            profile, heard[absent], outlook.drift[AT["throughput"]][lead:][absent], absent_run[absent]
         )
     scores = {metric.name: _scores(tests, metric.name, count, levels) for metric in CATALOGUE}
     scores["silence"] = Scores(
