@@ -16,6 +16,7 @@ from auditor.detection.scoring import (
     SEQUENCES,
     concentration_of,
     degrees_of,
+    proportion_drift,
     proportion_z,
     sliding,
 )
@@ -56,7 +57,9 @@ def by_lookups(
         response = _Response(name, tests[name], fewer, more)
         judged[name] = response.judged()
         if name in SEQUENCES:
-            judged[name] = response.in_sequence(judged[name], signals.value[AT[name]][lead:], sequences)
+            judged[name] = response.in_sequence(
+                judged[name], signals.value[AT[name]][lead:], outlook.drift[AT[name]][lead:], sequences
+            )
     return judged
 
 
@@ -123,21 +126,24 @@ class _Response:
             fewer=self.fewer < 0.0,
         )
 
-    def in_sequence(self, judged: Tested, successes: Floats, sequences: Sequences) -> Tested:
+    def in_sequence(self, judged: Tested, successes: Floats, drift: Floats, sequences: Sequences) -> Tested:
         """The sequential tests of a rate, likewise."""
         tested = self.tested
-        known = tested.weight > 0
+        known, n = tested.weight > 0, tested.weight
         k = np.where(known, successes, 0.0)
 
-        def z(shift: Floats) -> Floats:
+        def z(sign: float, shift: Floats) -> Floats:
             mean = 1.0 / (1.0 + exact_exp(-(tested.centre + shift)))
-            away = proportion_z(k, tested.weight, mean, concentration_of(mean, tested.variance))
-            return np.where(known, away, np.nan)
+            concentration = concentration_of(mean, tested.variance)
+            away = sign * proportion_z(k, n, mean, concentration)
+            return np.where(known, away - proportion_drift(n, mean, concentration, drift), np.nan)
 
         fall, rise = sequences.started.get(self.name, (0.0, 0.0))
         most = sequences.most[self.name]
         return replace(
-            judged, fall=evidence(-z(self.fewer), fall, most), rise=evidence(z(self.more), rise, most)
+            judged,
+            fall=evidence(z(-1.0, self.fewer), fall, most),
+            rise=evidence(z(1.0, self.more), rise, most),
         )
 
     @property

@@ -133,6 +133,12 @@ def proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> F
     return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
 
 
+def proportion_drift(n: Floats, mean: Floats, concentration: Floats, drift: Floats) -> Floats:
+    """A deviation of the drift, in deviations of a window of n; arrays of one shape."""
+    own = n * mean * (1.0 - mean) / (1.0 + (n - 1.0) / (concentration + 1.0))
+    return np.sqrt(np.maximum(own, 0.0) * drift)
+
+
 def _proportions(
     profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
 ) -> dict[str, Tested]:
@@ -178,13 +184,19 @@ def _proportions(
         variance=drift + spread,
         spans=spans,
     )
-    return _apart(profile, whole, PROPORTIONS, np.where(there, z, np.nan), sequences)
+    shared = proportion_drift(n, mean, concentration, drift)
+    return _apart(profile, whole, PROPORTIONS, (np.where(there, z, np.nan), shared), sequences)
 
 
 def _apart(
-    profile: Profile, whole: Tested, names: tuple[str, ...], z: Floats, sequences: Sequences
+    profile: Profile, whole: Tested, names: tuple[str, ...], away: tuple[Floats, Floats], sequences: Sequences
 ) -> dict[str, Tested]:
-    """The rows of arrays of shape (signals, n), one `Tested` each, with its sequential tests."""
+    """The rows of arrays of shape (signals, n), one `Tested` each, with its sequential tests.
+
+    `away` is the windows' residuals and a deviation of the drift in the same measure: windows of an hour share their drift, so that
+    a sequence must not sum it up. It is tested against a level that is off by as much.
+    """
+    z, shared = away
     tests = {}
     for row, name in enumerate(names):
         if not profile.hours[AT[name]]:
@@ -214,7 +226,11 @@ def _apart(
         if name in SEQUENCES:
             fall, rise = sequences.started.get(name, (0.0, 0.0))
             most = sequences.most[name]
-            tested = replace(tested, fall=evidence(-z[row], fall, most), rise=evidence(z[row], rise, most))
+            tested = replace(
+                tested,
+                fall=evidence(-z[row] - shared[row], fall, most),
+                rise=evidence(z[row] - shared[row], rise, most),
+            )
         tests[name] = tested
     return tests
 
@@ -323,4 +339,5 @@ def _gauges(
         variance=variance[:, lead:],
         spans=spans,
     )
-    return _apart(profile, whole, GAUGES, np.where(there, z, np.nan), sequences)
+    shared = np.sqrt(drift[:, lead:]) / scale
+    return _apart(profile, whole, GAUGES, (np.where(there, z, np.nan), shared), sequences)
