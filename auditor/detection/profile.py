@@ -123,15 +123,6 @@ class Profile:
         missed = (bend * BEND_SHARE) ** 2
         return self.drift[:, None] + missed[:, (minutes - 30) % (60 * WEEK) // 60]
 
-    def _entries_at(self, season: Floats) -> Floats:
-        """The variance of log size that a smaller cache has beyond what it has at its usual size, of the season, shape (signals, n).
-
-        Entries are there or not independently of each other, so that the variance of their number is at most that number.
-        """
-        level = self.level[AT["cache_size"]]
-        size = level + season[AT["cache_size"]]
-        return np.nan_to_num(np.maximum(exact_exp(-size) - exact_exp(-level), 0.0))
-
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Profile, ...] = ()
     ) -> Outlook:
@@ -146,7 +137,8 @@ class Profile:
         behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
         behind = behind + _between_hours(self.load.shape, minutes)
         season, drift = self.season_at(minutes), self.drift_at(minutes)
-        drift[AT["cache_size"]] += self._entries_at(season)
+        size = AT["cache_size"]
+        drift[size] += _entries(levels[size, hour], season[size])
         return Outlook(
             levels[:, hour] + season,
             drift,
@@ -256,6 +248,14 @@ def _between_hours(shape: Floats, minutes: np.typing.NDArray[np.int64]) -> Float
     slot = of_week // 60
     share = (of_week % 60) / 60.0
     return shape[..., slot] * (1.0 - share) + shape[..., (slot + 1) % WEEK] * share
+
+
+def _entries(level: Floats, season: Floats) -> Floats:
+    """The variance of log size that a cache has beyond its usual one where it is smaller by its season; shape (n,).
+
+    Entries are there or not independently of each other, so that the variance of their number is at most that number.
+    """
+    return np.nan_to_num(np.maximum(exact_exp(-(level + season)) - exact_exp(-level), 0.0))
 
 
 def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Floats:
