@@ -281,6 +281,42 @@ def _count(profile: Profile, signals: Signals, outlook: Outlook, at: int, lead: 
     )
 
 
+def _by_cost(
+    span: Spanned, costly: Floats, least: int, newest: tuple[Floats, Floats, Floats, Floats]
+) -> None:
+    """Judge the average latency, the last row of a span, by what its windows should have cost too.
+
+    At a few lookups a minute most windows have no miss and say nothing of the backend: weighed alike, they drown those that do. Weighed
+    by cost, slow hits are drowned. So both are looked at, and the smaller p-value counts twice (Bonferroni).
+
+    Parameters
+    ----------
+    span
+        All gauges, arrays of shape (gauges, n); the last row is changed.
+    costly
+        Sums over the span, shape (4, n): windows that said something, milliseconds expected, those times the residuals, and squared
+        times the variances.
+    least
+        How many windows have to have said something.
+    newest
+        Of the newest window, shape (n,) each: residual, drift, degrees of freedom and location.
+    """
+    z, drift, degrees, location = newest
+    said, cost, away, beyond = costly
+    cost = np.where(cost > 0.0, cost, 1.0)
+    away = away / cost
+    scale = np.sqrt(np.maximum(drift + beyond / (cost * cost), LEAST_VARIANCE))
+    enough = np.isfinite(span.low[-1]) & (said >= least)
+    near = _near(away / scale, z, enough)
+    low, high = _only(near, enough, gauge_tails, (away, np.zeros_like(away), scale, degrees))
+    with np.errstate(invalid="ignore"):
+        telling = np.fmin(low, high) < np.fmin(span.low[-1], span.high[-1])
+    for tail, ours in ((span.low, low), (span.high, high)):
+        tail[-1] = np.minimum(1.0, 2.0 * np.fmin(tail[-1], ours))
+    span.value[-1] = np.where(telling, exact_exp(location + away) - LATENCY_OFFSET, span.value[-1])
+    span.variance[-1] = np.where(telling, scale * scale, span.variance[-1])
+
+
 def _gauges(
     profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
 ) -> dict[str, Tested]:
@@ -309,6 +345,9 @@ def _gauges(
         [known, np.where(known, logs - centre, 0.0), np.where(known, variance - drift, 0.0), weight]
     )
     expected = exact_exp(location) - _OFFSET
+    # of the average, which is the last row: milliseconds that the windows should have cost, and what that leaves of each
+    cost = np.where(known[-1], weight[-1] * exact_exp(centre[-1]), 0.0)
+    costly = np.stack([known[-1], cost, cost * gathered[1, -1], cost * cost * gathered[2, -1]])
     spans = {}
     for test in SPANS:
         said, away, beyond, span_weight = sliding(gathered, lead, WIDTH[test])
@@ -329,6 +368,8 @@ def _gauges(
             span_variance,
             said,
         )
+        newest = (z[-1], drift[-1, lead:], degrees[test][-1], location[-1])
+        _by_cost(spans[test], sliding(costly, lead, WIDTH[test]), LEAST_KNOWN[test], newest)
     whole = Tested(
         value=np.where(there, exact_exp(x) - _OFFSET, np.nan),
         expected=np.where(there, expected, np.nan),
