@@ -37,15 +37,16 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
     variance = drift + spread
     size = 1.0 / np.expm1(variance)
     low, high = outer_count_tails(count[0], mean[0], size[0])
-    z = (count - mean) / np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
+    deviation = np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
+    z = (count - mean) / deviation
     said, expected, span_count = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.maximum(expected, 1e-9)
     windows = np.maximum(said, 1.0)
     span_variance = drift + spread / windows
     span_size = 1.0 / np.expm1(span_variance)
     enough = enough_known(there, said)
-    deviation = np.sqrt(span_mean + span_mean * span_mean / span_size)
-    near, span_low, span_high = near_tails((span_count - span_mean) / deviation, z, enough)
+    span_deviation = np.sqrt(span_mean + span_mean * span_mean / span_size)
+    near, span_low, span_high = near_tails((span_count - span_mean) / span_deviation, z, enough)
     if near.any():
         one = (span_count[near], span_mean[near], span_size[near])
         span_low[near], span_high[near] = outer_count_tails(*one)
@@ -59,7 +60,8 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
         centre=link[:, lead:],
         variance=variance,
         z=z,
-        gathered=gathered,
+        shared=mean * np.sqrt(drift) / deviation,
+        gathered=(gathered,),
         span=partial(_shown, enough, span_count, span_mean, span_variance, windows),
     )
 

@@ -42,6 +42,9 @@ LEANING: Final = 0.5
 """Share of the least effect that the newest window must show for the quarter of an hour behind it to be news."""
 BOTH: Final[tuple[Direction, Direction]] = ("drop", "rise")
 LATENCIES: Final = ("avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms")
+BOTH_PARTS: Final = 2
+"""Hits and misses are timed apart, and both are learned."""
+PERCENTILE: Final = {"p95_response_time_ms": 0.95, "p99_response_time_ms": 0.99}
 
 INFO, WARNING, CRITICAL = 1, 2, 3
 """Levels of a finding; 0 is none. CRITICAL means that the effect is: how long it has to last is the incident's business."""
@@ -289,19 +292,37 @@ def _latency(judged: _Judged, floor: Floor) -> list[Side]:
         found, slight, side = judged.side(direction, effect)
         rises = direction == "rise"
         if not average and side.any:
-            keep = ~_explained_by_mix(judged.tested) if rises else _parts_are_faster(judged.tested)
+            keep = (
+                ~_explained_by_mix(judged.name, judged.tested) if rises else _parts_are_faster(judged.tested)
+            )
             found, side = found & keep, replace(side, improbable=side.improbable & keep)
         critical = found & rises & (_relative(side.value, side.expected) >= floor.critical)
         sides.append(_levelled(side, found | slight, found & rises, critical))
     return sides
 
 
-def _explained_by_mix(tested: Tested) -> Mask:
-    """Where a high percentile is what more misses give: the hit rate is down and neither hits nor misses are slow."""
+def _explained_by_mix(name: str, tested: Tested) -> Mask:
+    """Where a high percentile is what more misses give, and neither hits nor misses are slow.
+
+    Either the hit rate is down, or the percentile, usually a hit's latency, is that of a miss by its rank.
+    """
     explained = _either(tested.low[:, ROW["hit_rate"]], 0.02)
+    if tested.fewer is not None:
+        explained |= tested.fewer
+    if len(tested.of_parts) == BOTH_PARTS:
+        explained |= _crossed(name, tested)
     for part in tested.of_parts:
         explained &= ~_either(part.high[:, 0], 0.001)
     return explained
+
+
+def _crossed(name: str, tested: Tested) -> Mask:
+    """Where a percentile that is usually nearer to a hit's latency than to a miss's falls among the misses that the window has."""
+    hit, miss = tested.of_parts
+    crossed: Mask = tested.expected[ROW[name]] ** 2 < hit.expected[0] * miss.expected[0]
+    crossed &= hit.there[0] & miss.there[0]
+    crossed &= tested.value[ROW["hit_rate"]] <= PERCENTILE[name]
+    return crossed
 
 
 def _parts_are_faster(tested: Tested) -> Mask:
@@ -331,9 +352,9 @@ def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
 
 
 def silence_probability(profile: Profile, expected: Floats, drift: Floats, run: Floats) -> Floats:
-    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` operations.
+    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` lookups.
 
-    Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
+    What follows a miss, a set or an eviction, is no further chance to be heard. Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
     """
     minutes = np.maximum(run, 1.0)
     size = 1.0 / np.expm1(drift + profile.spread[AT["throughput"]] / minutes)

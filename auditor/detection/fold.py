@@ -247,11 +247,11 @@ class _Work:
         before_it = Before(memory.absent_run, memory.sequences)
         if profile is None:
             return read(None, chunk, signals, None, None, lead, before_it, self.policy)
-        outlook = cache(partial(profile.outlook, minutes, hour_start, rolled.levels))
+        outlook = cache(partial(profile.outlook, minutes, hour_start, rolled.later))
         levels = memory.levels(profile, self.policy)
         one = memory.one_window(profile, hour_start) if len(chunk) == 1 else None
         reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)
-        tested = None if rolled.levels else reading.tested
+        tested = None if rolled.later else reading.tested
         memory.gathered_spans = None if tested is None else (profile, hour_start, tested.gathered())
         return reading
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from auditor.detection.budget import learn_tails
 from auditor.detection.hours import MINUTES, History, Part, counting_variance, median, robust_centre
+from auditor.detection.load import learn_load, shapes_behind
 from auditor.detection.profile import HALF_LIVES, Profile, gain_and_bound
 from auditor.detection.seasons import DAY, WEEK_DAYS, daily_shape, weekly_shape
 from auditor.detection.signals import SIGNALS
@@ -51,6 +52,14 @@ def learn(history: History, minute: int) -> Profile:
     spread = _spread(parts)
     noise = counting_variance(level, weight * parts[:, :, Part.COUNT]) + spread / parts[:, :, Part.COUNT]
     forecast = _best_forecast(level, history.first_hour)
+    drift = _drift(forecast.error, noise)
+    load = learn_load(
+        (level, history.first_hour),
+        forecast.error,
+        forecast.half_life,
+        drift,
+        shapes_behind(forecast.season, forecast.week),
+    )
     tails, multiplicity = learn_tails(history.surprises())
     return Profile(
         learned_minute=minute,
@@ -61,13 +70,15 @@ def learn(history: History, minute: int) -> Profile:
         half_life=forecast.half_life,
         season=forecast.season,
         week=forecast.week,
-        drift=_drift(forecast.error, noise),
+        drift=drift,
         spread=spread,
         weight=weight,
         hours=hours,
         tails=tails,
         multiplicity=multiplicity,
         highest=np.where(hours > 0, np.max(np.where(known, level, -np.inf), axis=0), np.nan),
+        load=load,
+        load_before=load,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from auditor.detection.load import log_lookups
 from auditor.detection.signals import AT, LATENCY_OFFSET
 from auditor.detection.tails.elementary import bare_exp, bare_log
 
@@ -47,6 +48,14 @@ def follow_ups(profile: Profile, signals: Signals, link: Floats) -> Floats:
     usual = -bare_log(1.0 / (1.0 + bare_exp(-link[at])))
     now = bare_log(np.where(known, total / np.where(known, gets, 1.0), 1.0))
     return np.where(known, np.minimum(np.maximum(now - usual, -MOST_FOLLOW_UPS), MOST_FOLLOW_UPS), 0.0)
+
+
+def lookups_of(profile: Profile, link: Floats) -> Floats:
+    """The logarithm of the lookups that are expected, shape (n,), of links of shape (signals, n); of all operations where gets are not known."""
+    operations: Floats = link[AT["throughput"]]
+    if not profile.hours[AT["get_share"]]:
+        return operations
+    return log_lookups(operations, link[AT["get_share"]])
 
 
 def average_by_mix(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:

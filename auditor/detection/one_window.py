@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.hours import MINUTES
+from auditor.detection.load import RESPONDING
 from auditor.detection.plain_rows import (
     GAUGES,
     NOTHING,
@@ -21,25 +22,29 @@ from auditor.detection.plain_rows import (
     Window,
     count_row,
     gauge_row,
+    lookups_gathered,
+    may_be_unusual,
     rate_row,
     window_tails,
 )
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log
-from auditor.detection.tested import LEAD, SEQUENCES, SPANS, WIDTH
+from auditor.detection.tested import LEAD, SEQUENCES, SPANS, WIDTH, Test
 
 if TYPE_CHECKING:
     from auditor.detection.plain_rows import PlainRow, Tails
     from auditor.detection.profile import Profile
-    from auditor.detection.tested import Test
     from auditor.detection.windows import Floats
 
 Row = list[float]
 
-GATHERED: Final = 31
-"""Numbers of a window that its spans are sums of: four of each rate, three of the operations, four of each gauge."""
+GATHERED: Final = 40
+"""Numbers of a window that its spans are sums of: four of each rate, three of the operations, four of each gauge and three more of the
+average, three of the lookups for each metric that responds to them."""
+_ASKED: Final = GATHERED - 3 * len(RESPONDING)
 _BEFORE_GAUGES: Final = RATES + 1
 _THROUGHPUT: Final = AT["throughput"]
+_ENDS: Final = [WIDTH[test] - 1 for test in (Test.WINDOW, *SPANS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class Ahead:
     """What a profile expects of every minute of an hour, worked out together: lists by minute, of floats by signal or of one signal.
 
     `rate` is the expected rates, `usual` the logarithm of the operations expected for each get, `misses` the expected share of misses, `of_hits` and `of_misses`
-    the latencies, `traffic` the operations, `size` their negative binomial's; `learned` is by signal, `learned_sequences` by `SEQUENCES`.
+    the latencies, `traffic` the operations, `size` their negative binomial's, `asked` the lookups by `load.RESPONDING` (NaN where unknown), `short` whether those of
+    the last hours were unusually few; `learned` is by signal, `learned_sequences` by `SEQUENCES`.
     """
 
     profile: Profile
@@ -61,6 +67,8 @@ class Ahead:
     of_misses: Row
     traffic: Row
     size: Row
+    asked: list[Row]
+    short: bool
     spread: Row
     weight: Row
     learned: list[bool]
@@ -85,6 +93,8 @@ class Ahead:
                 bare_exp(link[AT["avg_miss_response_time_ms"]].copy()).tolist(),
                 bare_exp(link[_THROUGHPUT].copy()).tolist(),
                 (1.0 / np.expm1(drift[_THROUGHPUT] + spread)).tolist(),
+                np.where(np.isfinite(outlook.lookups), bare_exp(outlook.lookups), np.nan).T.tolist(),
+                bool(outlook.short.any()),
                 profile.spread.tolist(),
                 profile.weight.tolist(),
                 (profile.hours > 0.0).tolist(),
@@ -96,7 +106,7 @@ class Ahead:
 class Plain:
     """One window tested, lists by metric in the order of `METRICS`; see `Tested`.
 
-    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 31), what its spans are sums of, the newest window first.
+    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 40), what its spans are sums of, the newest window first.
     """
 
     value: Row
@@ -107,18 +117,19 @@ class Plain:
     centre: Row
     variance: Row
     z: Row
+    shared: Row
     gathered: Floats
 
 
-def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, minute: int) -> Plain:
-    """Test the window at `minute`, of the hour that lies ahead.
+def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, minute: int) -> Plain | None:
+    """Test the window at `minute`, of the hour that lies ahead; None where lookups may be unusual, to which more than this responds.
 
     Parameters
     ----------
     ahead
         What is expected.
     before
-        Shape (up to 14, 31): what was gathered of the windows before it, the newest first.
+        Shape (up to 14, 40): what was gathered of the windows before it, the newest first.
     value, weight
         Its signals.
 
@@ -135,9 +146,13 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
         *(gauge_row(window, signal) for signal in GAUGES),
     ]
     gathered = np.zeros((LEAD + 1, GATHERED))
-    gathered[0] = [number for row in rows for number in row.gathered]
+    gathered[0, :_ASKED] = [number for row in rows for number in row.gathered]
+    gathered[0, _ASKED:] = lookups_gathered(window)
     gathered[1 : 1 + len(before)] = before
     added = np.add.accumulate(gathered, axis=0)
+    asked = added[_ENDS, _ASKED:].tolist()
+    if ahead.short or any(may_be_unusual(window, sums) for sums in asked):
+        return None
     spans = [_span_tails(rows, added[WIDTH[test] - 1].tolist(), test) for test in SPANS]
     others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]
     logs = np.array([[row.value for row in gauges], [row.expected for row in gauges]])
@@ -152,6 +167,7 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
         centre=[row.centre for row in rows],
         variance=[row.variance for row in rows],
         z=_where_there(rows, [row.z for row in rows]),
+        shared=[row.shared for row in rows],
         gathered=gathered,
     )
 

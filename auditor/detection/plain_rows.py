@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from auditor.detection.gauges import LEAST_VARIANCE, MOST_DEGREES
+from auditor.detection.load import UNUSUAL
 from auditor.detection.mix import MOST_FOLLOW_UPS
 from auditor.detection.signals import AT, LATENCY_OFFSET
 from auditor.detection.spans import NEAR
@@ -32,6 +33,10 @@ GAUGES: Final = range(AT["avg_response_time_ms"], AT["cache_size"] + 1)
 OFFSETS: Final = np.array([1.0 if at == AT["cache_size"] else LATENCY_OFFSET for at in GAUGES])
 NOTHING: Final = (math.nan, math.nan)
 _BOTH: Final = (1.0, 1.0)
+_NO_GAUGE: Final = (0.0, 0.0, 0.0, 0.0)
+_NO_AVERAGE: Final = (*_NO_GAUGE, 0.0, 0.0, 0.0)
+_CAUTION: Final = (1.0 - 1e-9) * UNUSUAL * UNUSUAL
+"""What is this near to being unusual may be so by another logarithm's last bit."""
 _THROUGHPUT: Final = AT["throughput"]
 _HIT_MS: Final = AT["avg_hit_response_time_ms"]
 _MISS_MS: Final = AT["avg_miss_response_time_ms"]
@@ -70,6 +75,7 @@ class PlainRow:
     centre: float
     variance: float
     z: float
+    shared: float
     tails: Tails
     gathered: Sequence[float]
     drift: float
@@ -85,16 +91,41 @@ def rate_row(window: Window, row: int) -> PlainRow:
     if not (n > 0.0 and window.ahead.learned[row]):
         gathered = (0.0, 0.0, 0.0, 0.0)
         return PlainRow(
-            False, 0.0, p, 0.0, window.link[row], variance, 0.0, NOTHING, gathered, drift, spread, _rate_span
+            False,
+            0.0,
+            p,
+            0.0,
+            window.link[row],
+            variance,
+            0.0,
+            0.0,
+            NOTHING,
+            gathered,
+            drift,
+            spread,
+            _rate_span,
         )
     k = window.value[row]
     concentration = _concentration(p, variance)
     low, high, _ = tails_of_one(k, n, p, concentration)
     z = _rate_z(k, n, p, concentration)
+    shared = _rate_drift(n, p, concentration, drift)
     gathered = (n, k, 1.0, n * p)
     value = k / (max(1.0, n))
     return PlainRow(
-        True, value, p, n, window.link[row], variance, z, (low, high), gathered, drift, spread, _rate_span
+        True,
+        value,
+        p,
+        n,
+        window.link[row],
+        variance,
+        z,
+        shared,
+        (low, high),
+        gathered,
+        drift,
+        spread,
+        _rate_span,
     )
 
 
@@ -120,6 +151,11 @@ def _rate_z(k: float, n: float, mean: float, concentration: float) -> float:
     return (k - n * mean) / math.sqrt(max(1e-300, variance))
 
 
+def _rate_drift(n: float, mean: float, concentration: float, drift: float) -> float:
+    own = n * mean * (1.0 - mean) / (1.0 + (n - 1.0) / (concentration + 1.0))
+    return math.sqrt(max(0.0, own) * drift)
+
+
 def _is_near(z: float, window_z: float) -> bool:
     return abs(z) > NEAR and z * window_z > 0.0
 
@@ -133,13 +169,26 @@ def count_row(window: Window) -> PlainRow:
     if not (window.weight[_THROUGHPUT] > 0.0 and ahead.learned[_THROUGHPUT]):
         gathered = (0.0, 0.0, 0.0)
         return PlainRow(
-            False, 0.0, mean, 0.0, link, drift + spread, 0.0, NOTHING, gathered, drift, spread, _count_span
+            False,
+            0.0,
+            mean,
+            0.0,
+            link,
+            drift + spread,
+            0.0,
+            0.0,
+            NOTHING,
+            gathered,
+            drift,
+            spread,
+            _count_span,
         )
-    z = _count_z(count, mean, size)
+    deviation = math.sqrt(max(1e-300, mean + mean * mean / size))
+    z, shared = (count - mean) / deviation, mean * math.sqrt(drift) / deviation
     tails = outer_tails_of_one(count, mean, size)
     gathered = (1.0, mean, count)
     return PlainRow(
-        True, count, mean, count, link, drift + spread, z, tails, gathered, drift, spread, _count_span
+        True, count, mean, count, link, drift + spread, z, shared, tails, gathered, drift, spread, _count_span
     )
 
 
@@ -151,11 +200,6 @@ def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     size = 1.0 / float(np.expm1(row.drift + row.spread / said))
     deviation = math.sqrt(mean + mean * mean / size)
     return outer_tails_of_one(count, mean, size) if _is_near((count - mean) / deviation, row.z) else _BOTH
-
-
-def _count_z(count: float, mean: float, size: float) -> float:
-    variance = mean + mean * mean / size
-    return (count - mean) / math.sqrt(max(1e-300, variance))
 
 
 def _follow_ups(window: Window) -> float:
@@ -176,15 +220,19 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
         centre, drift, weight = window.link[signal], window.drift[signal], window.weight[signal]
         variance = drift + window.spread_at(signal, weight)
     variance = max(LEAST_VARIANCE, variance)
+    of_span = _average_span if signal == _AVERAGE else _gauge_span
     if not (weight > 0.0 and learned[signal]):
-        gathered = (0.0, 0.0, 0.0, 0.0)
+        gathered = _NO_AVERAGE if signal == _AVERAGE else _NO_GAUGE
         return PlainRow(
-            False, centre, centre, weight, centre, variance, 0.0, NOTHING, gathered, drift, 0.0, _gauge_span
+            False, centre, centre, weight, centre, variance, 0.0, 0.0, NOTHING, gathered, drift, 0.0, of_span
         )
-    away = window.value[signal] - centre
-    gathered = (1.0, away, variance - drift, weight)
+    away, beyond = window.value[signal] - centre, variance - drift
+    gathered = (1.0, away, beyond, weight)
+    if signal == _AVERAGE:
+        cost = weight * float(np.exp(centre))
+        gathered = (*gathered, cost, cost * away, cost * cost * beyond)
     behind = MOST_DEGREES if signal == _SIZE else min(weight, MOST_DEGREES)
-    z = away / math.sqrt(variance)
+    scale = math.sqrt(variance)
     return PlainRow(
         True,
         window.value[signal],
@@ -192,12 +240,13 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
         weight,
         centre,
         variance,
-        z,
+        away / scale,
+        math.sqrt(drift) / scale,
         NOTHING,
         gathered,
         drift,
         behind,
-        _gauge_span,
+        of_span,
     )
 
 
@@ -215,8 +264,23 @@ def _gauge_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     said, away, beyond, _ = sums
     if said < LEAST_KNOWN[test]:
         return NOTHING
-    variance = row.drift + beyond / (said * said)
-    z = away / said / math.sqrt(max(LEAST_VARIANCE, variance))
+    return _student(row, away / said, row.drift + beyond / (said * said), test)
+
+
+def _average_span(row: PlainRow, sums: Row, test: Test) -> Tails:
+    """Both ways of weighing its windows; see `gauges`."""
+    alike = _gauge_span(row, sums[:4], test)
+    if alike is NOTHING:
+        return NOTHING
+    cost, away, beyond = sums[4:]
+    cost = cost if cost > 0.0 else 1.0
+    by_cost = _student(row, away / cost, row.drift + beyond / (cost * cost), test)
+    low, high = min(alike[0], by_cost[0]), min(alike[1], by_cost[1])
+    return min(1.0, 2.0 * low), min(1.0, 2.0 * high)
+
+
+def _student(row: PlainRow, away: float, variance: float, test: Test) -> Tails:
+    z = away / math.sqrt(max(LEAST_VARIANCE, variance))
     if not _is_near(z, row.z):
         return _BOTH
     small = float(stdtr(3.0 + WIDTH[test] + row.spread, -abs(z)))
@@ -261,3 +325,25 @@ def _scaled(window: Window) -> Mixed:
         excess = max(misses / max(usual, 1e-9), 1.0)
     centre = window.link[_AVERAGE] + float(np.log(excess))
     return centre, drift + window.spread_at(_AVERAGE, weight), drift, weight
+
+
+def lookups_gathered(window: Window) -> Row:
+    """`response.lookups_gathered`, of one metric after the other."""
+    gets = window.value[_GETS]
+    gathered: Row = []
+    for expected in window.ahead.asked[window.at]:
+        known = math.isfinite(gets) and not math.isnan(expected)
+        gathered += (1.0, gets, expected) if known else (0.0, 0.0, 0.0)
+    return gathered
+
+
+def may_be_unusual(window: Window, sums: Row) -> bool:
+    """Whether lookups may be unusual by sums of `lookups_gathered` over the window, or a span (`response.unusual_lookups`)."""
+    drift, spread = window.drift[_THROUGHPUT], window.ahead.spread[_THROUGHPUT]
+    for at in range(0, len(sums), 3):
+        said, seen, normal = sums[at : at + 3]
+        away = math.log((seen + 0.5) / (normal + 0.5))
+        variance = drift + spread / max(1.0, said) + 1.0 / (min(seen, normal) + 0.5)
+        if away * away >= _CAUTION * variance:
+            return True
+    return False

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.load import RESPONDING_AT, Load, log_lookups, shapes_behind, share_moved
 from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
 from auditor.detection.signals import AT, SIGNALS
+from auditor.detection.tails.elementary import exact_exp
 from auditor.detection.tested import Test
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ BEND_SHARE: Final = 1 / 3
 """Of the bend of the daily shape, what the line between two hours may be off by, as a standard deviation."""
 UNSEEN_WEEK: Final = 1.4
 """On the log scale, how far traffic may be off before two weeks have been seen: a weekend may be at a quarter."""
+_SIZE: Final = AT["cache_size"]
 _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
 
 
@@ -30,12 +33,23 @@ class Outlook:
     """What is expected of n minutes, each array of shape (signals, n).
 
     `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (n,), is how
-    far on the log scale the traffic may be off while the days of the week are not well known.
+    far on the log scale the traffic may be off while the days of the week are not well known. `lookups`, of shape (responding, n), is the
+    logarithm of the lookups that go with the expectations of `load.RESPONDING`, `short` how far they were below that in the last hours.
     """
 
     link: Floats
     drift: Floats
     doubt: Floats
+    lookups: Floats
+    short: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the level stands in an hour, shape (signals,), and the load behind it."""
+
+    level: Floats
+    load: Load
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,8 @@ class Profile:
         How many independent tests the tests of an hour are worth.
     highest
         The largest hourly level seen.
+    load, load_before
+        The lookups behind the levels, and behind those of the hour before.
     """
 
     learned_minute: int
@@ -91,6 +107,8 @@ class Profile:
     tails: Floats
     multiplicity: float
     highest: Floats
+    load: Load
+    load_before: Load
 
     @cached_property
     def _shape(self) -> Floats | None:
@@ -113,25 +131,33 @@ class Profile:
         return np.asarray((bend * BEND_SHARE) ** 2)
 
     def outlook(
-        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Floats, ...] = ()
+        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
     ) -> Outlook:
         """What is expected of each minute; drift is more where the season bends, and lines between hours miss it.
 
         Before `hour_start` it is by the level of the hour before, in the hour that begins there by the level of now, and in those after it
-        by the levels that are given.
+        as `later` has them.
         """
-        levels = np.array([self.level_before, self.level, *later]).T
+        levels = np.array([self.level_before, self.level, *(then.level for then in later)]).T
+        loads = [self.load_before, self.load, *(then.load for then in later)]
         hour = np.minimum(np.maximum((minutes - hour_start) // 60, -1), len(later)) + 1
         link, drift, shape = levels[:, hour], self.drift[:, None], self._shape
         if shape is None:
             drift = np.repeat(drift, len(minutes), axis=1)
         else:
-            # straight lines between the middles of hours
-            since = (minutes - 30) % (60 * WEEK)
-            slot, share = since // 60, (since % 60) / 60.0
-            link = link + (shape[:, slot] * (1.0 - share) + shape[:, (slot + 1) % WEEK] * share)
+            season, slot = _between_hours(shape, minutes)
             drift = drift + self._missed[:, slot]
-        return Outlook(link, drift, self._doubt_at(minutes))
+            drift[_SIZE] += _entries(link[_SIZE], season[_SIZE])
+            link = link + season
+        behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
+        behind = behind + _between_hours(self.load.shape, minutes)[0]
+        return Outlook(
+            link,
+            drift,
+            self._doubt_at(minutes),
+            log_lookups(behind[:, 0], behind[:, 1]),
+            np.stack([load.short for load in loads], axis=1)[:, hour],
+        )
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)
@@ -156,21 +182,29 @@ class Profile:
 
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
-        return self.at_levels(self.levels_after(hour, level[None]))
+        return self.standing_at(self.standings_after(hour, level[None]))
 
-    def levels_after(self, hour: int, seen: Floats) -> list[Floats]:
-        """The level after each of the hours from `hour` on, whose levels were `seen`, shape (hours, signals)."""
-        levels = []
-        level, ends = self.level, gain_and_bound(self.half_life, self.drift)
-        for at, row in enumerate(seen, start=hour):
-            season = self.week[:, at // DAY % WEEK_DAYS] + self.season[:, at % DAY]
-            level = follow(level, row - season, *ends)
-            levels.append(level)
-        return levels
+    def standings_after(self, hour: int, seen: Floats) -> list[Standing]:
+        """Level and load after each of the hours from `hour` on, whose levels were `seen`, shape (hours, signals)."""
+        standings = []
+        level, load, ends = self.level, self.load, gain_and_bound(self.half_life, self.drift)
+        at, variance = RESPONDING_AT, float(self.drift[AT["throughput"]])
+        half_life, drift = self.half_life[at], self.drift[at]
+        for then, row in enumerate(seen, start=hour):
+            shown = row - (self.week[:, then // DAY % WEEK_DAYS] + self.season[:, then % DAY])
+            load = load.after(then, row, share_moved((shown - level)[at], half_life, drift), variance)
+            level = follow(level, shown, *ends)
+            standings.append(Standing(level, load))
+        return standings
 
-    def at_levels(self, levels: list[Floats]) -> Profile:
-        """The profile once its level has moved to these, one after the other."""
-        return replace(self, level=levels[-1], level_before=[self.level, *levels][-2]) if levels else self
+    def standing_at(self, standings: list[Standing]) -> Profile:
+        """The profile once level and load have moved to these, one after the other."""
+        if not standings:
+            return self
+        before, now = [Standing(self.level, self.load), *standings][-2:]
+        return replace(
+            self, level=now.level, level_before=before.level, load=now.load, load_before=before.load
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -192,6 +226,8 @@ class Profile:
             "period_start_minute": self.period_start_minute,
             "windows": self.windows,
             "multiplicity": self.multiplicity,
+            "load": self.load.as_json(),
+            "load_before": self.load_before.as_json(),
             "signals": signals,
         }
 
@@ -223,6 +259,7 @@ class Profile:
                 season[i] = signal["season"]
             if signal["week"] is not None:
                 week[i] = signal["week"]
+        shapes = shapes_behind(season, week)
         return cls(
             stored["learned_minute"],
             stored["period_start_minute"],
@@ -231,8 +268,27 @@ class Profile:
             week=week,
             tails=tails,
             multiplicity=stored["multiplicity"],
+            load=Load.from_json(stored.get("load"), shapes),
+            load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
+
+
+def _between_hours(
+    shape: Floats, minutes: np.typing.NDArray[np.int64]
+) -> tuple[Floats, np.typing.NDArray[np.int64]]:
+    """A shape by hour of the week (its last axis) at each minute, straight lines between the middles of hours; and the hour where each begins."""
+    since = (minutes - 30) % (60 * WEEK)
+    slot, share = since // 60, (since % 60) / 60.0
+    return shape[..., slot] * (1.0 - share) + shape[..., (slot + 1) % WEEK] * share, slot
+
+
+def _entries(level: Floats, season: Floats) -> Floats:
+    """The variance of log size that a cache has beyond its usual one where it is smaller by its season; shape (n,).
+
+    Entries are there or not independently of each other, so that the variance of their number is at most that number.
+    """
+    return np.nan_to_num(np.maximum(exact_exp(-(level + season)) - exact_exp(-level), 0.0))
 
 
 def follow(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:

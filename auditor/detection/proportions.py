@@ -41,13 +41,13 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
     variance = drift + spread
     concentration = concentration_of(mean, variance)
     low, high = _tails(k, n, mean, concentration)
-    z = _deviations(k, n, mean, concentration)
+    z = proportion_z(k, n, mean, concentration)
     span_n, span_k, said, expected = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.where(span_n > 0.0, expected / np.maximum(span_n, 1e-300), mean)
     span_variance = drift + spread / np.maximum(said, 1.0)
     concentrations = concentration_of(span_mean, span_variance)
     enough = enough_known(there, said)
-    near, span_low, span_high = near_tails(_deviations(span_k, span_n, span_mean, concentrations), z, enough)
+    near, span_low, span_high = near_tails(proportion_z(span_k, span_n, span_mean, concentrations), z, enough)
     if near.any():
         one = (span_k[near], span_n[near], span_mean[near], concentrations[near])
         span_low[near], span_high[near] = proportion_tails(*one)
@@ -61,7 +61,8 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
         centre=outlook.link[_ALL, lead:],
         variance=variance,
         z=z,
-        gathered=gathered,
+        shared=proportion_drift(n, mean, concentration, drift),
+        gathered=(gathered,),
         span=partial(_shown, enough, span_k, span_n, span_mean, span_variance, said),
     )
 
@@ -86,6 +87,13 @@ def _tails(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[F
     return low.reshape(k.shape), high.reshape(k.shape)
 
 
-def _deviations(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
+def proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
+    """How many deviations k successes of n are from what the beta-binomial expects; arrays of one shape."""
     variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
     return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
+
+
+def proportion_drift(n: Floats, mean: Floats, concentration: Floats, drift: Floats) -> Floats:
+    """A deviation of the drift, in deviations of a window of n; arrays of one shape."""
+    own = n * mean * (1.0 - mean) / (1.0 + (n - 1.0) / (concentration + 1.0))
+    return np.sqrt(np.maximum(own, 0.0) * drift)

@@ -16,6 +16,7 @@ from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, shown_interval
 from auditor.detection.judgement import Scores
+from auditor.detection.mix import lookups_of
 from auditor.detection.proportions import PROPORTIONS
 from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
@@ -179,8 +180,9 @@ def read(
     silence, scores = np.ones(count), _scores(tested, levels)
     absent = absent_run > 0.0
     if absent.any():
+        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]))
         silence[absent] = silence_probability(
-            profile, traffic[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
+            profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
         )
         scores["silence"] = Scores(
             np.where(absent, 0.0, np.nan),

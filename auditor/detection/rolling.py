@@ -14,7 +14,7 @@ from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
     from auditor.detection.budget import Levels
-    from auditor.detection.profile import Profile
+    from auditor.detection.profile import Profile, Standing
     from auditor.detection.reading import Reading
     from auditor.detection.tested import Tested
     from auditor.detection.tracking import Tracked
@@ -38,8 +38,8 @@ class Rolled:
     ----------
     profile
         In the last hour; None while learning.
-    levels
-        The levels of the second hour, the third and so on.
+    later
+        Where level and load stand in the second hour, the third and so on.
     parts
         Shape (hours - 1, signals, 4): the summaries of all hours but the last.
     closing
@@ -47,7 +47,7 @@ class Rolled:
     """
 
     profile: Profile | None
-    levels: tuple[Floats, ...]
+    later: tuple[Standing, ...]
     parts: Floats
     closing: Floats | None = None
 
@@ -62,8 +62,8 @@ class Rolled:
         parts = summarise_hours(Signals(whole.value.reshape(shape), whole.weight.reshape(shape)))
         closing = None if open_windows else parts[-1]
         earlier = parts if open_windows else parts[:-1]
-        levels = profile.levels_after(chunk.first_minute // MINUTES, earlier[:, :, Part.LEVEL])
-        return cls(profile.at_levels(levels), tuple(levels), earlier, closing)
+        standings = profile.standings_after(chunk.first_minute // MINUTES, earlier[:, :, Part.LEVEL])
+        return cls(profile.standing_at(standings), tuple(standings), earlier, closing)
 
 
 def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: Tracked) -> Floats:

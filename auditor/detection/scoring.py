@@ -12,6 +12,7 @@ from auditor.detection.counts import doubts_of, operations_tested
 from auditor.detection.gauges import gauges_tested, parts_tested
 from auditor.detection.one_window import one_window_tested
 from auditor.detection.proportions import proportions_tested
+from auditor.detection.response import by_lookups, lookups_gathered
 from auditor.detection.sequential import evidence_of_one, evidences
 from auditor.detection.signals import AT
 from auditor.detection.tested import LEAD, METRICS, ROW, SEQUENCES, SPANS, Tested
@@ -61,20 +62,23 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
     learned = profile.hours[AT_OF_METRICS] > 0.0
     there = np.concatenate([family.there for family in families]) & learned[:, None]
     z = np.where(there, np.concatenate([family.z for family in families]), np.nan)
-    return Tested(
+    shared = np.concatenate([family.shared for family in families])
+    asked = lookups_gathered(signals, outlook)
+    tested = Tested(
         value=np.where(there, np.concatenate([family.value for family in families]), np.nan),
         expected=np.where(there, np.concatenate([family.expected for family in families]), np.nan),
         tails=_tails(families, there, learned),
         weight=np.concatenate([family.weight for family in families]),
         centre=np.concatenate([family.centre for family in families]),
         variance=np.concatenate([family.variance for family in families]),
-        evidence=_evidence(z[_ROWS], sequences),
+        evidence=_evidence(z[_ROWS], shared[_ROWS], sequences),
         learned=[bool(learned[row]) for row in _ROWS],
         spans=partial(_span, families),
         parts=partial(parts_tested, profile, signals, outlook, lead),
         doubts=partial(doubts_of, profile, outlook, families[1].expected[0], lead),
-        gathered=partial(_gathered, families),
+        gathered=partial(_gathered, [*(part for family in families for part in family.gathered), asked]),
     )
+    return by_lookups(tested, asked, profile, signals, outlook, lead, sequences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,13 @@ def score_one(
         plain = one_window_tested(one.ahead, one.gathered[:LEAD], value, weight, minute)
     except (ArithmeticError, ValueError):
         return full()
+    if plain is None:
+        return full()
     numbers = np.array([plain.value, plain.expected, plain.weight, plain.centre, plain.variance])[:, :, None]
     tails = np.array([plain.low, plain.high])[:, :, :, None]
     return Tested(
         *(numbers[0], numbers[1], tails, numbers[2], numbers[3], numbers[4]),
-        evidence=_evidence_of_one([plain.z[row] for row in _ROWS], sequences),
+        evidence=_evidence_of_one([(plain.z[row], plain.shared[row]) for row in _ROWS], sequences),
         learned=one.ahead.learned_sequences,
         spans=lambda test, row: full().spans(test, row),
         parts=lambda: full().parts(),
@@ -111,8 +117,8 @@ def score_one(
     )
 
 
-def _gathered(families: tuple[Family, ...]) -> Floats:
-    rows = [family.gathered[:, :, -LEAD - 1 :].swapaxes(0, 1) for family in families]
+def _gathered(parts: list[Floats]) -> Floats:
+    rows = [part[:, :, -LEAD - 1 :].swapaxes(0, 1) for part in parts]
     return np.concatenate([row.reshape(-1, row.shape[-1]) for row in rows])[:, ::-1].T.copy()
 
 
@@ -130,14 +136,18 @@ def _tails(
     return tails
 
 
-def _evidence(z: Floats, sequences: Sequences) -> Floats:
-    """The sequences' evidence of falls and of rises, given the rows of their metrics."""
-    sums = evidences(np.concatenate([-z, z]), *_ends(sequences))
+def _evidence(z: Floats, shared: Floats, sequences: Sequences) -> Floats:
+    """The sequences' evidence of falls and of rises, given the rows of their metrics: residuals, and a deviation of the drift.
+
+    Windows of an hour share their drift, so that a sequence must not sum it up. It is tested against a level that is off by as much.
+    """
+    sums = evidences(np.concatenate([-z - shared, z - shared]), *_ends(sequences))
     return np.array(sums).reshape(2, *z.shape)
 
 
-def _evidence_of_one(z: list[float], sequences: Sequences) -> Floats:
-    sums = map(evidence_of_one, [*(-away for away in z), *z], *_ends(sequences))
+def _evidence_of_one(z: list[tuple[float, float]], sequences: Sequences) -> Floats:
+    off = [*(-away - shared for away, shared in z), *(away - shared for away, shared in z)]
+    sums = map(evidence_of_one, off, *_ends(sequences))
     return np.array(list(sums)).reshape(2, len(z), 1)
 
 

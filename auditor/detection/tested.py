@@ -71,8 +71,8 @@ class Family:
     """The metrics of one family tested, a row each; see `Tested`, which is made of families.
 
     `there`, of shape (rows, n), is where there is evidence: what the other arrays hold of windows elsewhere means nothing. `z`
-    has the standardised residuals of the windows; `gathered`, of shape (numbers, rows, lead + n), is what spans are sums of; `span` gives
-    what a span's test of a row looked at.
+    has the standardised residuals of the windows, `shared` a deviation of the drift in the same measure; `gathered` is what spans are sums of,
+    arrays of shape (numbers, rows, lead + n); `span` gives what a span's test of a row looked at.
     """
 
     there: np.typing.NDArray[np.bool_]
@@ -84,7 +84,8 @@ class Family:
     centre: Floats
     variance: Floats
     z: Floats
-    gathered: Floats
+    shared: Floats
+    gathered: tuple[Floats, ...]
     span: Callable[[Test, int], Shown]
 
 
@@ -116,7 +117,9 @@ class Tested:
     doubts
         Gives how far on the link scale the operations may be off for want of knowing the days of the week, shape (n,).
     gathered
-        Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 31).
+        Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 40).
+    fewer
+        Where unusually few lookups leave a lower hit rate expected, shape (n,); None where they are nowhere unusual. See `response`.
     """
 
     value: Floats
@@ -131,7 +134,8 @@ class Tested:
     parts: Callable[[], tuple[Family, ...]]
     doubts: Callable[[], Floats]
     gathered: Callable[[], Floats]
-    _shown: dict[tuple[Test, str], Shown] = field(default_factory=dict)
+    fewer: np.typing.NDArray[np.bool_] | None = None
+    _shown: dict[tuple[Test, str], Shown] = field(default_factory=dict, init=False)
 
     @property
     def low(self) -> Floats:
