@@ -8,7 +8,7 @@ left out of learning; where something has, they are tested again up to the end o
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,6 +31,7 @@ from auditor.detection.judgement import (
     Verdict,
 )
 from auditor.detection.learning import learn
+from auditor.detection.once import Once
 from auditor.detection.reading import Before, Reading, read
 from auditor.detection.rolling import Rolled, hourly_peaks
 from auditor.detection.signals import SIGNALS, Signals, signals_of
@@ -97,7 +98,7 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     broken, _ = broken_identities(block)
     profile = memory.profile
     minutes = block.first_minute + np.arange(len(block))
-    outlook = None if profile is None else cache(partial(profile.outlook, minutes, block.first_minute))
+    outlook = None if profile is None else Once(partial(profile.outlook, minutes, block.first_minute))
     levels = None if profile is None else levels_of(profile, policy)
     with np.errstate(all="ignore"):
         signals = signals_of(block).masked(block.present & ~broken)
@@ -247,7 +248,7 @@ class _Work:
         before_it = Before(memory.absent_run, memory.sequences)
         if profile is None:
             return read(None, chunk, signals, None, None, lead, before_it, self.policy)
-        outlook = cache(partial(profile.outlook, minutes, hour_start, rolled.later))
+        outlook = Once(partial(profile.outlook, minutes, hour_start, rolled.later))
         levels = memory.levels(profile, self.policy)
         one = memory.one_window(profile, hour_start) if len(chunk) == 1 else None
         reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, shown_interval
 from auditor.detection.judgement import Scores
 from auditor.detection.mix import lookups_of
+from auditor.detection.once import Once
 from auditor.detection.proportions import PROPORTIONS
 from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
@@ -174,7 +175,7 @@ def read(
             None, [], None, blank, absent_run, nothing, never, nothing, block, lead, signals, None, alpha
         )
     sequences = Sequences(before.sequences, levels.most_evidence)
-    full = cache(lambda: score(profile, signals, outlook(), lead, sequences))
+    full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
     tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
     traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
     silence, scores = np.ones(count), _scores(tested, levels)

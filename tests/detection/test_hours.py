@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auditor.detection.hours import median, robust_centre, robust_centres_without_each
+from auditor.detection.hours import _nearest, median, robust_centre, robust_centres_without_each
 from auditor.detection.learning import _followed
 from auditor.detection.profile import follow, gain_and_bound
 
@@ -47,6 +47,13 @@ def test_the_centre_is_the_median_of_what_is_not_wild(values: Floats) -> None:
     away = np.abs(values - first)
     bound = np.maximum(4.0 * 1.4826 * median(away), 1e-9)
     np.testing.assert_array_equal(robust_centre(values), median(np.where(away <= bound, values, np.nan)))
+
+
+@given(st.integers(1, 12), st.integers(0, 2**31))
+def test_how_far_off_the_middle_one_is_needs_no_new_order(number: int, seed: int) -> None:
+    ordered = np.sort(np.random.default_rng(seed).normal(size=(number, 5)).round(1), axis=0)
+    centre = median(ordered)
+    np.testing.assert_array_equal(_nearest(ordered, centre), median(np.abs(ordered - centre)))
 
 
 @settings(max_examples=50)

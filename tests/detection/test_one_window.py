@@ -137,6 +137,19 @@ def test_signals_and_identities_of_one_window_are_those_it_has_in_a_block(seed: 
             assert (alone[0], why.get(0)) == (broken[at], reasons.get(at))
 
 
+@pytest.mark.parametrize("name", ["hits", "misses", "sets", "evictions", "errors"])
+def test_a_count_that_is_not_whole_is_seen_in_a_window_by_itself(name: str) -> None:
+    block = windows(1, first=START)
+    for changed in (name, "total_operations"):
+        block.columns[changed][:] += 0.5
+    block.columns["hit_rate"][:] = (
+        100.0 * block.columns["hits"] / (block.columns["hits"] + block.columns["misses"])
+    )
+    broken, reasons = broken_identities(block)
+    assert broken[0]
+    assert any(sentence.startswith(f"{name} is") for sentence in reasons[0])
+
+
 def test_the_hour_ahead_is_what_is_expected_of_its_minutes() -> None:
     profile = _profile("everything")
     ahead = Ahead.of(profile, START)
