@@ -324,13 +324,8 @@ def _gauges(
     drift = outlook.drift[_G_AT].copy()
     variance = drift + np.stack([profile.spread_at(AT[name], weight[row]) for row, name in enumerate(GAUGES)])
     if profile.hours[AT["avg_response_time_ms"]]:
-        mixed = average_by_mix(profile, signals, outlook)
-        centre[-1], variance[-1], drift[-1], weight[-1] = (
-            mixed.centre,
-            mixed.variance,
-            mixed.drift,
-            mixed.weight,
-        )
+        mix = average_by_mix(profile, signals, outlook)
+        centre[-1], variance[-1], drift[-1], weight[-1] = mix.centre, mix.variance, mix.drift, mix.weight
     known = weight > 0
     variance = np.maximum(variance, LEAST_VARIANCE)
     location, scale, there = centre[:, lead:], np.sqrt(variance[:, lead:]), known[:, lead:]
@@ -345,8 +340,7 @@ def _gauges(
         [known, np.where(known, logs - centre, 0.0), np.where(known, variance - drift, 0.0), weight]
     )
     expected = exact_exp(location) - _OFFSET
-    # of the average, which is the last row: milliseconds that the windows should have cost, and what that leaves of each
-    cost = np.where(known[-1], weight[-1] * exact_exp(centre[-1]), 0.0)
+    cost = np.where(known[-1], weight[-1] * exact_exp(centre[-1]), 0.0)  # in ms, of the average: the last row
     costly = np.stack([known[-1], cost, cost * gathered[1, -1], cost * cost * gathered[2, -1]])
     spans = {}
     for test in SPANS:
