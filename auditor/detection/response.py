@@ -45,16 +45,14 @@ def by_lookups(
     """The tests of `scoring.score` with those of hit rate and size as the number of lookups leaves them; arguments as there."""
     judged = dict(tests)
     traffic, share = AT["throughput"], AT["get_share"]
+    fewer, more = unusual_lookups(
+        signals.value[share], outlook.lookups, outlook.drift[traffic], profile.spread[traffic], lead
+    )
+    fewer = np.minimum(fewer, outlook.short[:, lead:])
     for row, name in enumerate(RESPONDING):
-        if name not in tests:
+        if name not in tests or not (fewer[row].any() or more[row].any()):
             continue
-        fewer, more = unusual_lookups(
-            signals.value[share], outlook.lookups[row], outlook.drift[traffic], profile.spread[traffic], lead
-        )
-        fewer = np.minimum(fewer, outlook.short[row, lead:])
-        if not (fewer.any() or more.any()):
-            continue
-        response = _Response(name, tests[name], fewer, more)
+        response = _Response(name, tests[name], fewer[row], more[row])
         judged[name] = response.judged()
         if name in SEQUENCES:
             judged[name] = response.in_sequence(
@@ -73,7 +71,7 @@ def unusual_lookups(
     lookups
         Shape (lead + n,): lookups of each window, NaN where unknown.
     expected
-        Shape (lead + n,): the logarithm of what was expected; NaN where unknown.
+        Shape (responding, lead + n): the logarithm of what was expected; NaN where unknown.
     drift, spread
         Variances of the traffic: shared by neighbouring windows, shape (lead + n,), and of single ones.
     lead
@@ -82,11 +80,12 @@ def unusual_lookups(
     Returns
     -------
     fewer, more
-        Shape (n,): at most and at least 0. The furthest of the window, the four and the fifteen that end with it.
+        Shape (responding, n): at most and at least 0. The furthest of the window, the four and the fifteen that end with it.
     """
     known = np.isfinite(lookups) & np.isfinite(expected)
     gathered = np.stack([known, np.where(known, lookups, 0.0), np.where(known, exact_exp(expected), 0.0)])
-    fewer, more = np.zeros(len(lookups) - lead), np.zeros(len(lookups) - lead)
+    fewer = np.zeros((len(expected), len(lookups) - lead))
+    more = fewer.copy()
     for test in (Test.WINDOW, *SPANS):
         said, seen, normal = sliding(gathered, lead, WIDTH[test])
         away = exact_log((seen + 0.5) / (normal + 0.5))
