@@ -25,7 +25,7 @@ from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import exact_exp, exact_log
 from auditor.detection.tails.gauge import gauge_tails
 from auditor.detection.tails.proportion import proportion_tails
-from auditor.detection.tested import SPANS, WIDTH, Spanned, Test, Tested
+from auditor.detection.tested import LEAST_KNOWN, SPANS, WIDTH, Spanned, Test, Tested
 
 if TYPE_CHECKING:
     from auditor.detection.profile import Outlook, Profile
@@ -52,7 +52,10 @@ def by_lookups(
     for row, name in enumerate(RESPONDING):
         if name not in tests or not (fewer[row].any() or more[row].any()):
             continue
-        response = _Response(name, tests[name], fewer[row], more[row])
+        holds = None
+        if name not in SEQUENCES:
+            holds = size_that_holds(signals.value[AT[name]], signals.value[share], lead)
+        response = _Response(name, tests[name], fewer[row], more[row], holds)
         judged[name] = response.judged()
         if name in SEQUENCES:
             judged[name] = response.in_sequence(
@@ -95,19 +98,48 @@ def unusual_lookups(
     return fewer, more
 
 
+def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
+    """The logarithm of the least size that the four windows before each leave, shape (n,); NaN where fewer than three are known.
+
+    Entries expire one by one: lookups that have been few for a while explain a small cache, and no sudden fall. Only as far as lookups
+    have just fallen themselves may the size.
+
+    Parameters
+    ----------
+    size, lookups
+        Shape (lead + n,): the logarithm of the size and the lookups of each window, NaN where unknown.
+    lead
+        How many windows come before those asked for.
+    """
+    known = np.isfinite(size) & np.isfinite(lookups)
+    gathered = np.stack([known, np.where(known, size, 0.0), np.where(known, lookups, 0.0)])
+    before = np.concatenate([np.zeros((3, 1)), gathered[:, :-1]], axis=1)
+    said, sizes, asked = sliding(before, lead, WIDTH[Test.FEW])
+    number = np.maximum(said, 1.0)
+    fallen = exact_log((np.nan_to_num(lookups[lead:]) + 0.5) / (asked / number + 0.5))
+    return np.where(said >= LEAST_KNOWN[Test.FEW], sizes / number + np.minimum(fallen, 0.0), np.nan)
+
+
 @dataclass(frozen=True, slots=True)
 class _Response:
-    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each."""
+    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each.
+
+    `holds`, on the link scale, is what it cannot have fallen below at once; None where there is no such thing.
+    """
 
     name: str
     tested: Tested
     fewer: Floats
     more: Floats
+    holds: Floats | None = None
 
     def judged(self) -> Tested:
         """The window and its spans, tested against what is left expected."""
         tested = self.tested
         least, most = self._shifted(tested.expected, self.fewer), self._shifted(tested.expected, self.more)
+        if self.holds is not None:
+            held = np.fmin(exact_exp(self.holds) - 1.0, tested.expected)
+            least = np.where(self.fewer < 0.0, np.fmax(least, held), least)
         expected = self._nearest(tested.value, tested.expected, least, most)
         low = self._tail(tested, Test.WINDOW, least, self.fewer, falls=True)
         high = self._tail(tested, Test.WINDOW, most, self.more, falls=False)
