@@ -16,6 +16,7 @@ from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, span_interval, window_interval
 from auditor.detection.judgement import Scores
+from auditor.detection.load import RESPONDING
 from auditor.detection.mix import lookups_of
 from auditor.detection.response import by_lookups
 from auditor.detection.scoring import PROPORTIONS, Sequences, score
@@ -87,8 +88,13 @@ class Reading:
         if self.link is None:
             return None
         end = len(self.whole)
+        link = self.link[:, self.lead :].copy()
+        for name in RESPONDING:
+            # what the lookups explain is no part of the picture of a cause
+            if name in self.tests and self.tests[name].fewer is not None:
+                link[AT[name]] = self.tests[name].centre
         return flow_of(
-            np.ascontiguousarray(self.link[:, self.lead :]),
+            link,
             self.whole.slice(self.lead, end),
             self.signals.slice(self.lead, end),
         )

@@ -146,7 +146,8 @@ class _Response:
         with np.errstate(invalid="ignore"):
             falls, rises = tested.value < least, tested.value > most
         spans = {test: self._spanned(test, span, falls, rises) for test, span in tested.spans.items()}
-        centre = np.where(self._touched, self._link(expected), tested.centre)
+        link = self._link(expected)
+        centre = np.where(self._touched & np.isfinite(link), link, tested.centre)
         return replace(
             tested,
             expected=expected,
