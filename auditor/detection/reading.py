@@ -16,6 +16,7 @@ from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
 from auditor.detection.intervals import interval_of, shown_interval
 from auditor.detection.judgement import Scores
+from auditor.detection.load import RESPONDING
 from auditor.detection.mix import lookups_of
 from auditor.detection.once import Once
 from auditor.detection.proportions import PROPORTIONS
@@ -23,7 +24,7 @@ from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
 from auditor.detection.tails.two_sided import two_sided
-from auditor.detection.tested import METRICS, SEQUENCES, Test
+from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,10 +96,14 @@ class Reading:
     @cached_property
     def flow(self) -> Flow | None:
         """Observed and expected signals of the windows; None while learning."""
-        if self.link is None:
+        if self.link is None or self.tested is None:
             return None
         signals = self.signals.slice(self.lead, self.lead + len(self.block))
-        return flow_of(np.ascontiguousarray(self.link[:, self.lead :]), self.block, signals)
+        link = self.link[:, self.lead :].copy()
+        # what the lookups explain is no part of the picture of a cause
+        for name in RESPONDING:
+            link[AT[name]] = self.tested.centre[ROW[name]]
+        return flow_of(link, self.block, signals)
 
     @cached_property
     def hit_rate(self) -> Floats | None:

@@ -21,7 +21,7 @@ from auditor.detection.spans import span_sums
 from auditor.detection.tails.elementary import exact_exp, exact_log
 from auditor.detection.tails.gauge import gauge_tails
 from auditor.detection.tails.proportion import proportion_tails
-from auditor.detection.tested import ROW, SEQUENCES, SPANS, Shown, Test
+from auditor.detection.tested import LEAST_KNOWN, ROW, SEQUENCES, SPANS, Shown, Test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +53,12 @@ def by_lookups(
     for row, name in enumerate(RESPONDING):
         if not profile.hours[AT[name]] or not (fewer[row].any() or more[row].any()):
             continue
-        response = _Response(name, tested, fewer[row], more[row])
+        holds = (
+            None
+            if name in SEQUENCES
+            else size_that_holds(signals.value[AT[name]], signals.value[_GETS], lead)
+        )
+        response = _Response(name, tested, fewer[row], more[row], holds)
         tested = response.judged()
         if name in SEQUENCES:
             successes, drift = signals.value[AT[name], lead:], outlook.drift[AT[name], lead:]
@@ -96,30 +101,57 @@ def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> t
     return np.minimum(away.min(axis=0), 0.0), np.maximum(away.max(axis=0), 0.0)
 
 
+def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
+    """The logarithm of the least size that the four windows before each leave, shape (n,); NaN where fewer than three are known.
+
+    Entries expire one by one: lookups that have been few for a while explain a small cache, and no sudden fall. Only as far as lookups
+    have just fallen themselves may the size.
+
+    Parameters
+    ----------
+    size, lookups
+        Shape (lead + n,): the logarithm of the size and the lookups of each window, NaN where unknown.
+    lead
+        How many windows come before those asked for.
+    """
+    known = np.isfinite(size) & np.isfinite(lookups)
+    gathered = np.stack([known, np.where(known, size, 0.0), np.where(known, lookups, 0.0)])
+    before = np.concatenate([np.zeros((3, 1)), gathered[:, :-1]], axis=1)
+    said, sizes, asked = span_sums(before, lead)[SPANS.index(Test.FEW)]
+    number = np.maximum(said, 1.0)
+    fallen = exact_log((np.nan_to_num(lookups[lead:]) + 0.5) / (asked / number + 0.5))
+    return np.where(said >= LEAST_KNOWN[Test.FEW], sizes / number + np.minimum(fallen, 0.0), np.nan)
+
+
 @dataclass(frozen=True, slots=True)
 class _Response:
-    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each."""
+    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each.
+
+    `holds`, on the link scale, is what it cannot have fallen below at once; None where there is no such thing.
+    """
 
     name: str
     tested: Tested
     fewer: Floats
     more: Floats
+    holds: Floats | None = None
 
     def judged(self) -> Tested:
         """The window and its spans, tested against what is left expected."""
         tested, row = self.tested, ROW[self.name]
         window = tested.shown(Test.WINDOW, self.name)
-        least, most = self._ends(window)
+        least, most = self._ends(window, Test.WINDOW)
         expected, centre, tails = tested.expected.copy(), tested.centre.copy(), tested.tails.copy()
         expected[row] = self._nearest(window, least, most)
-        centre[row] = np.where(self._touched, self._link(expected[row]), centre[row])
+        link = self._link(expected[row])
+        centre[row] = np.where(self._touched & np.isfinite(link), link, centre[row])
         tails[:, Test.WINDOW, row] = self._tails(window, Test.WINDOW)
         beyond = window.value < least, window.value > most
         shown = {}
         for test in SPANS:
             span = tested.shown(test, self.name)
             tails[:, test, row] = self._span_tails(span, test, beyond)
-            shown[test] = replace(span, expected=self._nearest(span, *self._ends(span)))
+            shown[test] = replace(span, expected=self._nearest(span, *self._ends(span, test)))
         return replace(
             tested,
             expected=expected,
@@ -155,9 +187,13 @@ class _Response:
     def _touched(self) -> Mask:
         return (self.fewer < 0.0) | (self.more > 0.0)
 
-    def _ends(self, shown: Shown) -> tuple[Floats, Floats]:
+    def _ends(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
         """The least and the most that may be expected."""
-        return self._shifted(shown.expected, self.fewer), self._shifted(shown.expected, self.more)
+        least, most = self._shifted(shown.expected, self.fewer), self._shifted(shown.expected, self.more)
+        if self.holds is not None and test is Test.WINDOW:
+            held = np.fmin(exact_exp(self.holds) - 1.0, shown.expected)
+            least = np.where(self.fewer < 0.0, np.fmax(least, held), least)
+        return least, most
 
     def _nearest(self, shown: Shown, least: Floats, most: Floats) -> Floats:
         """Of what may be expected, that which is nearest to what was seen."""
@@ -177,7 +213,7 @@ class _Response:
 
     def _span_tails(self, span: Shown, test: Test, beyond: tuple[Mask, Mask]) -> tuple[Floats, Floats]:
         """Those of a span; 1 where its newest window lies on the other side (`beyond`, of a fall and of a rise), or it does itself, as elsewhere."""
-        least, most = self._ends(span)
+        least, most = self._ends(span, test)
         falls, rises = beyond[0] & (span.value < least), beyond[1] & (span.value > most)
         low, high = self._tails(span, test)
         low = np.where((self.fewer < 0.0) & ~falls, 1.0, low)
@@ -185,7 +221,7 @@ class _Response:
 
     def _tails(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
         """Both tails, each anew where its expectation was shifted."""
-        least, most = self._ends(shown)
+        least, most = self._ends(shown, test)
         low, high = self.tested.tails[:, test, ROW[self.name]].copy()
         for tail, expected, shift, side in ((low, least, self.fewer, 0), (high, most, self.more, 1)):
             where = (shift != 0.0) & np.isfinite(tail)

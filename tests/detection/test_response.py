@@ -204,3 +204,15 @@ def test_sets_and_evictions_that_are_missing_too_do_not_make_a_pause_of_few_look
 
     block = windows(3060, fault=paused, traffic=4.6, hit_rate=0.3, daily=0.0)
     assert any(o.metric_name == "silence" for o in _pages(block)) == silent
+
+
+@pytest.mark.parametrize("sudden", [False, True])
+def test_few_lookups_explain_a_small_cache_and_no_sudden_fall_of_its_size(sudden: bool) -> None:
+    def smaller(plan: Course) -> None:
+        plan.traffic[3000:] /= 3.0
+        plan.size[3000:] *= np.exp(-np.minimum(np.arange(60), 50) / 250.0)
+        if sudden:
+            plan.size[3055:] = 420.0
+
+    found = {o.metric_name for o in _pages(windows(3060, fault=smaller, daily=0.0))}
+    assert found == ({"cache_size"} if sudden else set())
