@@ -80,16 +80,24 @@ class Load:
         variance
             Of an hour's traffic about its forecast.
         """
-        seen = level[BEHIND] - self.shape[:, :, hour % WEEK]
-        away = log_lookups(seen[:, 0], seen[:, 1]) - log_lookups(self.behind[:, 0], self.behind[:, 1])
+        return self.through(hour, level[None], share[None], variance)[-1]
+
+    def through(self, hour: int, level: Floats, share: Floats, variance: float) -> list[Load]:
+        """The load after each of several hours, the first of them `hour`; `level` and `share` of each, by rows, else as in `after`."""
+        seen = _shown(level, hour, self.shape)
+        behind = [self.behind]
+        for row, part in zip(seen, share[:, :, None], strict=True):
+            behind.append(behind[-1] + part * np.nan_to_num(row - behind[-1]))
+        before = np.array(behind[:-1])
+        away = log_lookups(seen[..., 0], seen[..., 1]) - log_lookups(before[..., 0], before[..., 1])
         with np.errstate(invalid="ignore"):
             fewer = np.where(away <= -UNUSUAL * np.sqrt(variance), away, 0.0)
-        short = np.minimum(fewer, SHORT_HALVES * self.short)
-        return Load(
-            self.behind + share[:, None] * np.nan_to_num(seen - self.behind),
-            np.where(short <= -LEAST_SHORT, short, 0.0),
-            self.shape,
-        )
+        loads, short = [], self.short
+        for now, least in zip(behind[1:], fewer, strict=True):
+            short = np.minimum(least, SHORT_HALVES * short)
+            short = np.where(short <= -LEAST_SHORT, short, 0.0)
+            loads.append(Load(now, short, self.shape))
+        return loads
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads back bit for bit."""
@@ -125,25 +133,27 @@ def learn_load(
         As in `Load`.
     """
     level, first_hour = history
-    hours = first_hour + np.arange(len(level))
     at = RESPONDING_AT
-    moved = share_moved(error[:, at], half_life[at], drift[at])
-    rows = level[:, None, BEHIND] - np.moveaxis(shape[:, :, hours % WEEK], 2, 0)
-    behind = np.stack([_behind(rows[:, i], moved[:, i]) for i in range(len(at))])
+    behind = _behind(_shown(level, first_hour, shape), share_moved(error[:, at], half_life[at], drift[at]))
+    last = level[-LAST_HOURS:]
+    still = np.zeros((len(last), len(at)))
     load = Load(behind, np.zeros(len(at)), shape)
-    still = np.zeros(len(at))
-    for hour, row in zip(hours[-LAST_HOURS:].tolist(), level[-LAST_HOURS:], strict=True):
-        load = load.after(hour, row, still, float(drift[BEHIND[0]]))
-    return load
+    return load.through(first_hour + len(level) - len(last), last, still, float(drift[BEHIND[0]]))[-1]
+
+
+def _shown(level: Floats, hour: int, shape: Floats) -> Floats:
+    """What hours showed of `BEHIND` less its shape, (hours, responding, 2); levels of all signals by hour, from `hour` on."""
+    slots = (hour + np.arange(len(level))) % WEEK
+    return level[:, None, BEHIND] - np.moveaxis(shape[:, :, slots], 2, 0)
 
 
 def _behind(level: Floats, moved: Floats) -> Floats:
-    """The mean of levels by hour, (hours, 2), with the weights that `profile.follow` gave the hours; their centre where it does not move."""
-    moved = np.where(np.isfinite(level).all(axis=1), moved, 0.0)
-    kept = np.append(np.cumprod((1.0 - moved)[::-1])[::-1], 1.0)
-    weight = moved * kept[1:]
-    weighed = (weight[:, None] * np.nan_to_num(level)).sum(axis=0)
-    behind: Floats = weighed + (1.0 - weight.sum()) * robust_centre(level)
+    """The mean of levels by hour, (hours, responding, 2), with the weights that `profile.follow` gave the hours; their centre where it does not move."""
+    moved = np.where(np.isfinite(level).all(axis=2), moved, 0.0)
+    kept = np.cumprod((1.0 - moved)[::-1], axis=0)[::-1]
+    weight = (moved * np.concatenate([kept[1:], np.ones((1, moved.shape[1]))]))[:, :, None]
+    weighed = (weight * np.nan_to_num(level)).sum(axis=0)
+    behind: Floats = weighed + (1.0 - weight.sum(axis=0)) * robust_centre(level)
     return behind
 
 

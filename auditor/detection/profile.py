@@ -186,16 +186,17 @@ class Profile:
 
     def standings_after(self, hour: int, seen: Floats) -> list[Standing]:
         """Level and load after each of the hours from `hour` on, whose levels were `seen`, shape (hours, signals)."""
-        standings = []
-        level, load, ends = self.level, self.load, gain_and_bound(self.half_life, self.drift)
-        at, variance = RESPONDING_AT, float(self.drift[AT["throughput"]])
-        half_life, drift = self.half_life[at], self.drift[at]
+        levels, away = [self.level], []
+        ends = gain_and_bound(self.half_life, self.drift)
         for then, row in enumerate(seen, start=hour):
             shown = row - (self.week[:, then // DAY % WEEK_DAYS] + self.season[:, then % DAY])
-            load = load.after(then, row, share_moved((shown - level)[at], half_life, drift), variance)
-            level = follow(level, shown, *ends)
-            standings.append(Standing(level, load))
-        return standings
+            away.append((shown - levels[-1])[RESPONDING_AT])
+            levels.append(follow(levels[-1], shown, *ends))
+        if not away:
+            return []
+        share = share_moved(np.array(away), self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
+        loads = self.load.through(hour, seen, share, float(self.drift[AT["throughput"]]))
+        return [Standing(level, load) for level, load in zip(levels[1:], loads, strict=True)]
 
     def standing_at(self, standings: list[Standing]) -> Profile:
         """The profile once level and load have moved to these, one after the other."""
