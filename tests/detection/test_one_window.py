@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ KINDS = {
     "everything": (),
     "hits and misses not timed apart": ("avg_hit_response_time_ms", "avg_miss_response_time_ms"),
     "no evictions, no size": ("evictions", "avg_cache_size", "max_cache_size"),
+    "few lookups in the last hours": (),
     "operations alone": tuple(name for name in COLUMNS if name != "total_operations"),
 }
 
@@ -47,8 +49,11 @@ def _without(block: WindowBlock, names: tuple[str, ...]) -> WindowBlock:
 def _profile(kind: str) -> Profile:
     block = _without(windows(DAYS * 1440, daily=0.6, noise=0.12), KINDS[kind])
     memory = Memory.from_json(judge(None, block, Policy()).state, "answers")
-    assert memory.profile is not None
-    return memory.profile
+    profile = memory.profile
+    assert profile is not None
+    if kind == "few lookups in the last hours":
+        return replace(profile, load=replace(profile.load, short=np.array([-0.3, -0.3])))
+    return profile
 
 
 def _strange(seed: int) -> WindowBlock:

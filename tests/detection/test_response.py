@@ -127,13 +127,17 @@ def test_a_fault_of_that_weekend_is_found_within_five_minutes(
     assert SATURDAY_NOON <= opened[0] < SATURDAY_NOON + 5
 
 
-def test_unusual_traffic_is_judged_alike_however_the_windows_are_split() -> None:
+@pytest.mark.parametrize(
+    ("begins", "step"), [(0, 437), (2 * DAY + DAY // 2 - 60, 1)], ids=["blocks", "windows"]
+)
+def test_unusual_traffic_is_judged_alike_however_the_windows_are_split(begins: int, step: int) -> None:
     block = _until_the_evening(5, _flush)
     whole = judge(None, block, Policy())
-    state = None
-    observations: dict[str, Observation] = {}
-    for first in range(0, len(block), 437):
-        part = judge(state, block.slice(first, min(first + 437, len(block))), Policy())
+    first = judge(None, block.slice(0, begins), Policy()) if begins else None
+    state = None if first is None else first.state
+    observations = {} if first is None else {o.fingerprint: o for o in first.observations}
+    for at in range(begins, len(block), step):
+        part = judge(state, block.slice(at, min(at + step, len(block))), Policy())
         state = part.state
         observations |= {o.fingerprint: o for o in part.observations}
     assert state == whole.state
