@@ -305,6 +305,20 @@ def _list(
     list_all(cache=cache, severity=severity, status=status, since=since, limit=limit, output_format=form)
 
 
+@observations_app.command("rate")
+def _rate(
+    cache: Cache = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only from this time on (ISO 8601), or so long ago: 6h, 2d.")
+    ] = None,
+    form: Format = Form.TEXT,
+) -> None:
+    """Show the alarms a week that nobody has called an incident, with an interval, beside the budget that was promised."""
+    from auditor.commands.observations import rate
+
+    rate(cache=cache, since=since, output_format=form)
+
+
 @observations_app.command("show")
 def _show(
     name: Annotated[str, typer.Argument(help="The observation's id, its beginning, or its fingerprint.")],

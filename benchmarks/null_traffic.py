@@ -90,9 +90,21 @@ def healthy(null: Null, weeks: int, seed: int) -> WindowBlock:
         * slower[of_minute]
         * (1.0 + rng.pareto(2.0, len(of_minute)) if null.heavy else normal)
     )
-    order = np.lexsort((latency, of_minute))
+    order = _within_minutes(latency, of_minute, lookups)
     hit, latency = hit[order], latency[order]
     return _windows(null, minutes, of_minute, hit, latency, lookups, rng)
+
+
+def _within_minutes(
+    latency: Floats, of_minute: np.typing.NDArray[np.intp], lookups: np.typing.NDArray[np.int64]
+) -> np.typing.NDArray[np.intp]:
+    """The order of `np.lexsort((latency, of_minute))`, minute by minute, in a third of its time."""
+    place = np.arange(lookups.max(initial=0))
+    start = np.cumsum(lookups) - lookups
+    laid = np.full((len(lookups), len(place)), np.inf)
+    laid[of_minute, np.arange(len(latency)) - start[of_minute]] = latency
+    order = np.argsort(laid, axis=1) + start[:, None]
+    return np.asarray(order[place < lookups[:, None]])
 
 
 def _course(null: Null, minutes: np.typing.NDArray[np.int64]) -> Floats:

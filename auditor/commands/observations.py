@@ -10,7 +10,10 @@ from typing import Any, Final, Literal
 from auditor.commands.asking import asked
 from auditor.commands.printing import as_json, printable, table
 from auditor.database import queries
+from auditor.database.history import achieved_alarms
+from auditor.detection.achieved import Achieved, in_words
 from auditor.errors import BadInput
+from auditor.settings import read_settings
 
 Row = dict[str, Any]
 _AGO: Final = re.compile(r"(\d+)\s*([mhdw])")
@@ -62,6 +65,47 @@ def list_all(
             )
             for row in rows
         ],
+    )
+
+
+def rate(*, cache: str | None, since: str | None, output_format: str = "text") -> None:
+    """Print how often each cache has alarmed without anyone calling it an incident, beside the budget.
+
+    Raises
+    ------
+    BadInput
+        If `since` is no time, or nothing has been judged.
+    """
+    first = None if since is None else int(moment_of("--since", since).timestamp() // 60)
+    budget = read_settings().policy.false_alarms_per_week
+    found = asked(
+        lambda dsn: achieved_alarms(dsn, from_minute=first, caches=None if cache is None else [cache])
+    )
+    if not found:
+        raise BadInput(
+            "Nothing has been judged there: check --cache and --since, or wait for the first hour."
+        )
+    rows = {name: achieved.as_json(budget) for name, achieved in found.items()}
+    whole = Achieved.together(found.values()).as_json(budget)
+    if output_format == "json":
+        print(as_json({"caches": rows, "all": whole}))
+        return
+    table(
+        ("cache", "judged weeks", "alarms", "called incidents", "a week", "95 %", "budget"),
+        [_rate_line(name, row) for name, row in rows.items()],
+    )
+    print(in_words(whole))
+
+
+def _rate_line(name: str, row: Row) -> tuple[str, ...]:
+    return (
+        name,
+        f"{row['cache_weeks_judged']:.3g}",
+        f"{row['alarms']:,}",
+        f"{row['called_incidents']:,}",
+        f"{row['alarms_per_cache_week']:.2g}",
+        f"{row['alarms_per_cache_week_low']:.2g} to {row['alarms_per_cache_week_high']:.2g}",
+        f"{row['budget_false_alarms_per_cache_week']:g}",
     )
 
 

@@ -11,6 +11,7 @@ from auditor.commands.asking import asked
 from auditor.commands.observations import moment_of
 from auditor.commands.printing import printable, table
 from auditor.database import history, queries
+from auditor.detection.achieved import in_words
 from auditor.errors import AnswerIsNo, BadInput
 from auditor.replay.differences import SHOWN, ledger_differences, observation_differences
 from auditor.replay.engine import replay_all
@@ -158,6 +159,7 @@ class _Session:
             f"Incidents: {summary['incidents']}, of which {summary['pages']} would have paged: "
             f"{summary['pages_per_cache_week']:.2g} a week and cache."
         )
+        print(in_words(summary))
         rows = [
             (row["timestamp"][:16].replace("T", " "), row["severity"], row["status"], row["title"])
             for row in self._observations

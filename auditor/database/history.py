@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from auditor.database import failures
 from auditor.database.connect import connect
+from auditor.detection.achieved import Achieved
 from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
@@ -33,6 +36,24 @@ _CURSORS: Final = (
     "select implementation_type, monitoring.minute_of(cursor_minute)"
     " from monitoring.cache_auditor_checkpoint order by 1"
 )
+_ALARMING: Final = """
+    select ledger.implementation_type, monitoring.minute_of(ledger.minute_window), exists (
+        select from monitoring.cache_auditor_observations as part
+        join monitoring.cache_auditor_observations as named using (incident_id)
+        where part.implementation_type = ledger.implementation_type and named.verdict = 'incident'
+            and ledger.minute_window >= part.window_start and ledger.minute_window < part.window_end
+    )
+    from monitoring.cache_auditor_ledger as ledger
+    where ledger.verdict = 'anomalous' and (%(caches)s::text[] is null or ledger.implementation_type = any(%(caches)s::text[]))
+        and ledger.minute_window >= monitoring.minute_at(%(from)s::bigint) and ledger.minute_window <= monitoring.minute_at(%(to)s::bigint)
+    order by 1, 2
+"""
+_JUDGED: Final = """
+    select implementation_type, count(*) from monitoring.cache_auditor_ledger
+    where verdict in ('normal', 'anomalous') and (%(caches)s::text[] is null or implementation_type = any(%(caches)s::text[]))
+        and minute_window >= monitoring.minute_at(%(from)s::bigint) and minute_window <= monitoring.minute_at(%(to)s::bigint)
+    group by 1 order by 1
+"""
 _FIRST_MINUTE: Final = -100_000_000
 _LAST_MINUTE: Final = 100_000_000
 
@@ -127,6 +148,32 @@ def checkpoint_cursors(dsn: str) -> dict[str, int | None]:
     """The last audited minute of every cache that has a checkpoint."""
     with connect(dsn) as connection, failures.explained(dsn):
         return dict(connection.execute(_CURSORS.encode()).fetchall())
+
+
+def achieved_alarms(
+    dsn: str, *, from_minute: int | None = None, caches: Sequence[str] | None = None
+) -> dict[str, Achieved]:
+    """How often each cache has alarmed since a minute, by the kept ledger and by what engineers called an incident.
+
+    Raises
+    ------
+    DependencyUnreachable
+        If the database cannot be reached or lacks the schema.
+    """
+    asked = _asked(from_minute, None, caches)
+    with connect(dsn) as connection, failures.explained(dsn), connection.transaction():
+        judged = dict(connection.execute(_JUDGED.encode(), asked).fetchall())
+        found: dict[str, list[tuple[int, bool]]] = {name: [] for name in judged}
+        for name, minute, called in _stream(connection, _ALARMING, asked):
+            found[name].append((minute, called))
+    return {
+        name: Achieved.of(
+            np.array([minute for minute, _ in found[name]], dtype=np.int64),
+            count,
+            np.array([called for _, called in found[name]], dtype=np.bool_),
+        )
+        for name, count in judged.items()
+    }
 
 
 def ledger_between(

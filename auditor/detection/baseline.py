@@ -14,6 +14,7 @@ from auditor.detection.findings import LEAST_OPERATIONS
 from auditor.detection.hours import MINUTES, History, Part, median
 from auditor.detection.incidents import fingerprint, incident_id
 from auditor.detection.judgement import LearnedBaseline, Observation
+from auditor.detection.load import log_lookups
 from auditor.detection.signals import AT
 
 if TYPE_CHECKING:
@@ -48,23 +49,29 @@ def relearn(
     The comparison is always with the level last agreed or reported, never with yesterday's, so that a decay too slow for any
     day to show is reported when it has come to something, and not absorbed.
     """
-    today = _display_levels(median(history.parts[-24:, :, Part.LEVEL].astype(np.float64)))
+    level = median(history.parts[-24:, :, Part.LEVEL].astype(np.float64))
+    today, behind = _display_levels(level), _behind(level)
     baseline = _row(implementation_type, profile, history, reason)
     if len(history.parts) < AGREE_AFTER_HOURS:
         return Relearned(baseline, agreed, ())
     if agreed is None:
-        return Relearned(baseline, {"minute": profile.learned_minute, "levels": today}, ())
+        first = {"minute": profile.learned_minute, "levels": today, "behind": behind}
+        return Relearned(baseline, first, ())
     moved = [
         name
         for name in WATCHED
         if profile.weight[AT[name]] >= LEAST_OPERATIONS
-        and _has_moved(name, agreed["levels"].get(name), today.get(name), policy)
+        and _has_moved(name, _nearest(name, agreed, behind, today.get(name)), today.get(name), policy)
     ]
     if not moved:
         return Relearned(baseline, agreed, ())
     observations = tuple(_moved(implementation_type, name, agreed, today[name], profile) for name in moved)
-    levels = agreed["levels"] | {name: today[name] for name in moved}
-    return Relearned(baseline, {"minute": profile.learned_minute, "levels": levels}, observations)
+    now = {
+        "minute": profile.learned_minute,
+        "levels": agreed["levels"] | {name: today[name] for name in moved},
+        "behind": agreed.get("behind", {}) | {name: behind[name] for name in moved if name in behind},
+    }
+    return Relearned(baseline, now, observations)
 
 
 def _display_levels(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
@@ -76,6 +83,28 @@ def _display_levels(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
                 math.exp(value) if name == "avg_response_time_ms" else 100.0 / (1.0 + math.exp(-value))
             )
     return shown
+
+
+def _behind(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
+    """What hit rate and average latency follow without anything being wrong: the logarithms of lookups, and of the share of misses."""
+    followed = {
+        "hit_rate": float(log_lookups(level[AT["throughput"]], level[AT["get_share"]])),
+        "avg_response_time_ms": -math.log1p(math.exp(min(float(level[AT["hit_rate"]]), 700.0))),
+    }
+    return {name: value for name, value in followed.items() if math.isfinite(value)}
+
+
+def _nearest(name: str, agreed: dict[str, Any], behind: dict[str, float], now: float | None) -> float | None:
+    """The level agreed, or what it may have become by other lookups (`load`) or by another share of misses: the nearest to that of now."""
+    before: float | None = agreed["levels"].get(name)
+    followed = agreed.get("behind", {}).get(name)
+    if before is None or now is None or followed is None or name not in behind:
+        return before
+    times = math.exp(behind[name] - followed)
+    moved = before * times
+    if name == "hit_rate":
+        moved = 100.0 * moved / (100.0 - before + moved)
+    return min(max(now, min(before, moved)), max(before, moved))
 
 
 def _has_moved(name: str, before: float | None, now: float | None, policy: Policy) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,11 +19,12 @@ from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tails.calibrated import (
     model_threshold,
     multiplicity_of,
+    rarity,
     tail_from_block_maxima,
     tail_levels,
 )
-from auditor.detection.tails.elementary import exact_log
-from auditor.detection.tested import SPANS, Test
+from auditor.detection.tails.elementary import bare_log
+from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,7 @@ CALIBRATED: Final[Mapping[str, tuple[Direction, ...]]] = {
     "cache_size": ("drop", "rise"),
 }
 """The metrics that have findings, and on which side: they share the budget, infos like pages."""
+_RISING: Final = [ROW[name] for name, directions in CALIBRATED.items() if directions == ("rise",)]
 PRIOR_TESTS: Final = 12.0
 """How many independent tests the tests of an hour are believed to be worth before any hour has shown it."""
 PRIOR_SCALE: Final = 1.2
@@ -64,7 +67,7 @@ SLACK: Final = 1.0
 LEAST_P: Final = 1e-300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Levels:
     """How surprising a test has to be.
 
@@ -83,6 +86,27 @@ class Levels:
         """The level of a metric's test."""
         return float(self.level[AT[name], test])
 
+    @cached_property
+    def of_metrics(self) -> Floats:
+        """The levels of the tested metrics, shape (tests, metrics)."""
+        return np.ascontiguousarray(self.level[[AT[name] for name in METRICS]].T)
+
+    @cached_property
+    def alpha(self) -> Floats:
+        """The same as probabilities."""
+        return np.array([[math.exp(-level) for level in row] for row in self.of_metrics.tolist()])
+
+    @cached_property
+    def of_sequences(self) -> Floats:
+        """The levels of the sequences, shape (sequences, 1)."""
+        return np.array([[self.of(name, Test.SEQUENCE)] for name in SEQUENCES])
+
+    @cached_property
+    def of_intervals(self) -> list[float]:
+        """The share of windows that each metric's interval leaves out."""
+        return [2.0 * math.exp(-level) for level in self.of_metrics[Test.WINDOW].tolist()]
+
+    @cached_property
     def most_evidence(self) -> dict[str, float]:
         """How far the evidence of each metric's sequence may grow."""
         return {name: self.of(name, Test.SEQUENCE) + SLACK for name in SIGNALS}
@@ -114,31 +138,38 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
         Threshold, scale and shape of each test, shape (signals, tests, 3); and at least 1.
     """
     tails = np.zeros((len(SIGNALS), len(Test), 3))
-    rarest = np.full(len(peaks), np.nan)
+    judged = np.count_nonzero(np.isfinite(peaks), axis=0).tolist()
     for at, name in enumerate(SIGNALS):
         scale = PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE
         for test in Test:
+            if not judged[at][test]:
+                tails[at, test] = MODEL_THRESHOLDS[test], scale, 0.0
+                continue
             column = peaks[:, at, test]
             tail = tail_from_block_maxima(column, MODEL_THRESHOLDS[test], scale)
             tails[at, test] = tail.threshold, tail.scale, tail.shape
-            if name in CALIBRATED:
-                rarest = np.fmax(rarest, tail.rarity(column))
+    shown = [
+        (at, test)
+        for at, name in enumerate(SIGNALS)
+        for test in Test
+        if name in CALIBRATED and judged[at][test]
+    ]
+    if not shown:
+        return tails, PRIOR_TESTS
+    ats, tests = zip(*shown, strict=True)
+    rarest = np.fmax.reduce(rarity(tails[ats, tests], peaks[:, ats, tests]), axis=1)
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 
 
-def surprises(name: str, tested: Tested) -> Floats:
-    """How surprising each test of a metric finds each window on the side that alarms, shape (tests, n); NaN where not tested."""
-    surprise = np.full((len(Test), len(tested.value)), np.nan)
-    for direction in CALIBRATED[name]:
-        falls = direction == "drop"
-        p = np.stack(
-            [
-                tested.low if falls else tested.high,
-                *(tested.spans[test].low if falls else tested.spans[test].high for test in SPANS),
-            ]
-        )
-        surprise[: Test.SEQUENCE] = np.fmax(surprise[: Test.SEQUENCE], -exact_log(np.maximum(p, LEAST_P)))
-        sequence = tested.fall if falls else tested.rise
-        if sequence is not None:
-            surprise[Test.SEQUENCE] = np.fmax(surprise[Test.SEQUENCE], sequence)
+def surprises(tested: Tested) -> Floats:
+    """How surprising each test finds each window on the side that alarms, shape (tests, metrics, n); NaN where not tested."""
+    low, high = tested.tails
+    surprise = np.full((len(Test), *low.shape[1:]), np.nan)
+    p = np.fmin(low, high)
+    p[:, _RISING] = high[:, _RISING]
+    np.negative(bare_log(np.maximum(p, LEAST_P)), out=surprise[: Test.SEQUENCE])
+    falls, rises = tested.evidence
+    for fall, rise, name, learned in zip(falls, rises, SEQUENCES, tested.learned, strict=True):
+        if learned:
+            surprise[Test.SEQUENCE, ROW[name]] = np.fmax(fall, rise) if ROW[name] not in _RISING else rise
     return surprise

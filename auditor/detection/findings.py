@@ -13,7 +13,7 @@ from auditor.detection.signals import AT
 from auditor.detection.tails.calibrated import slowed
 from auditor.detection.tails.count import count_tails
 from auditor.detection.tails.elementary import exact_exp
-from auditor.detection.tested import Test
+from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
 
 if TYPE_CHECKING:
     from auditor.detection.budget import Levels
@@ -42,6 +42,9 @@ LEANING: Final = 0.5
 """Share of the least effect that the newest window must show for the quarter of an hour behind it to be news."""
 BOTH: Final[tuple[Direction, Direction]] = ("drop", "rise")
 LATENCIES: Final = ("avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms")
+BOTH_PARTS: Final = 2
+"""Hits and misses are timed apart, and both are learned."""
+PERCENTILE: Final = {"p95_response_time_ms": 0.95, "p99_response_time_ms": 0.99}
 
 INFO, WARNING, CRITICAL = 1, 2, 3
 """Levels of a finding; 0 is none. CRITICAL means that the effect is: how long it has to last is the incident's business."""
@@ -110,70 +113,104 @@ class _Effect:
         return (shift > 0.0) & (shift * weight >= self.excess)
 
 
-def find(profile: Profile, tests: dict[str, Tested], levels: Levels, policy: Policy) -> list[Side]:
+def find(profile: Profile, tested: Tested, levels: Levels, policy: Policy) -> list[Side]:
     """Every metric's findings in every direction that has one."""
-    sides: list[Side] = []
-    for name, tested in tests.items():
-        if name not in CALIBRATED:
-            continue
-        of_metric = {test: levels.of(name, test) for test in Test}
-        judged = _Judged(name, tested, of_metric, levels.nominal)
-        if name == "hit_rate":
-            sides += _hit_rate(judged, policy.hit_rate)
-        elif name == "error_rate":
-            sides.append(_error_rate(judged, policy.error_rate))
-        elif name == "eviction_rate":
-            sides.append(_eviction_rate(judged, policy.eviction_rate, profile))
-        elif name == "throughput":
-            sides += _throughput(judged, profile)
-        elif name in LATENCIES:
-            sides += _latency(judged, tests, policy.response_time)
-        else:
-            sides += _cache_size(judged, policy.cache_size, profile)
+    with np.errstate(invalid="ignore"):
+        rejects = _rejections(tested, levels)
+        if not rejects:
+            return []
+        sides: list[Side] = []
+        for name in _ORDER:
+            if name in rejects:
+                judged = _Judged(name, tested, levels, rejects[name])
+                sides += _sides(judged, profile, policy)
     return [side for side in sides if side.any]
+
+
+_ORDER: Final = (
+    "hit_rate",
+    "error_rate",
+    "eviction_rate",
+    "throughput",
+    "p95_response_time_ms",
+    "p99_response_time_ms",
+    "cache_size",
+    "avg_response_time_ms",
+)
+"""In which an incident lists what was found in the same minute."""
+
+
+def _rejections(tested: Tested, levels: Levels) -> dict[str, set[Direction]]:
+    """On which sides of which metrics any test rejects at all; most blocks have none."""
+    found: dict[str, set[Direction]] = {}
+    below = tested.tails <= levels.alpha[: Test.SEQUENCE, :, None]
+    # the exact comparison is that of `side`
+    beyond = tested.evidence >= levels.of_sequences - 0.01
+    if not (below.any() or beyond.any()):
+        return found
+    for of_direction, direction in enumerate(BOTH):
+        rows = np.flatnonzero(below[of_direction].any(axis=(0, 2))).tolist()
+        sequences = np.flatnonzero(beyond[of_direction].any(axis=1)).tolist()
+        for name in {*(METRICS[row] for row in rows), *(SEQUENCES[row] for row in sequences)}:
+            if direction in CALIBRATED[name]:
+                found.setdefault(name, set()).add(direction)
+    return found
+
+
+def _sides(judged: _Judged, profile: Profile, policy: Policy) -> list[Side]:
+    name = judged.name
+    if name == "hit_rate":
+        return _hit_rate(judged, policy.hit_rate)
+    if name == "error_rate":
+        return [_error_rate(judged, policy.error_rate)]
+    if name == "eviction_rate":
+        return [_eviction_rate(judged, policy.eviction_rate, profile)]
+    if name == "throughput":
+        return _throughput(judged, profile)
+    if name in LATENCIES:
+        return _latency(judged, policy.response_time)
+    return _cache_size(judged, policy.cache_size, profile)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """One metric's tests with their levels; `side` looks at them from one direction."""
+    """One metric's tests with their levels, and the sides on which any of them rejects; `side` looks at them from one direction."""
 
     name: str
     tested: Tested
-    levels: dict[Test, float]
-    nominal: float
+    levels: Levels
+    rejecting: set[Direction]
 
     def side(self, direction: Direction, effect: _Effect) -> tuple[Mask, Mask, Side]:
         """Where a test rejects with an effect, where a sequence rejects with too small a one, and the side without its levels.
 
         The first test to reject, in the order of `Test`, tells value, expectation and p.
         """
-        tested = self.tested
+        window = self.tested.shown(Test.WINDOW, self.name)
         sign = -1.0 if direction == "drop" else 1.0
-        quarter = tested.spans[Test.QUARTER]
-        count = len(tested.value)
-        found, improbable = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
-        p, value, expected = np.full(count, np.nan), tested.value.copy(), tested.expected.copy()
+        count = len(window.value)
+        found, improbable, slight = np.zeros((3, count), dtype=np.bool_)
+        p, value, expected = np.full(count, np.nan), window.value.copy(), window.expected.copy()
         which = np.zeros(count, dtype=np.int8)
-        slight = np.zeros(count, dtype=np.bool_)
-        for test in Test:
-            tail = self._tail(test, direction)
-            if tail is None or not (tail <= math.exp(-self.levels[test])).any():
+        for test in Test if direction in self.rejecting else ():
+            tail, level = self._tail(test, direction), self.levels.of(self.name, test)
+            alpha = math.exp(-level)
+            if tail is None or not (tail <= alpha).any():
                 continue
-            shown = tested if test is Test.WINDOW else tested.spans.get(test, quarter)
-            rejects = (tail <= math.exp(-self.levels[test])) & self._least(test, effect, shown.weight)
+            shown = self.tested.shown(test, self.name)
+            rejects = (tail <= alpha) & self._least(test, effect, shown.weight)
             improbable |= rejects
             if not rejects.any():
                 continue
-            with np.errstate(invalid="ignore"):
-                reaches = effect.reached(sign, shown.value, shown.expected, shown.weight, effect.least)
-                if test is not Test.WINDOW:
-                    reaches &= effect.size(sign, tested.value, tested.expected) >= LEANING * effect.least
-                if test is Test.SEQUENCE:
-                    few = tested.spans[Test.FEW]
-                    slight = rejects & effect.excessive(sign, shown.value, shown.expected, shown.weight)
-                    slight &= sign * (few.value - few.expected) > 0.0
+            reaches = effect.reached(sign, shown.value, shown.expected, shown.weight, effect.least)
+            if test is not Test.WINDOW:
+                reaches &= effect.size(sign, window.value, window.expected) >= LEANING * effect.least
+            if test is Test.SEQUENCE:
+                few = self.tested.shown(Test.FEW, self.name)
+                slight = rejects & effect.excessive(sign, shown.value, shown.expected, shown.weight)
+                slight &= sign * (few.value - few.expected) > 0.0
             first = ((rejects & reaches) | slight) & ~found
-            p[first] = slowed(tail[first], self.levels[test], self.nominal)
+            p[first] = slowed(tail[first], level, self.levels.nominal)
             value[first], expected[first], which[first] = shown.value[first], shown.expected[first], test
             found |= rejects & reaches
         side = Side(self.name, direction, found.astype(np.int8), p, value, expected, which, improbable)
@@ -183,10 +220,11 @@ class _Judged:
         tested = self.tested
         falls = direction == "drop"
         if test is Test.SEQUENCE:
-            evidence = tested.fall if falls else tested.rise
-            return None if evidence is None else exact_exp(-evidence)
-        shown = tested if test is Test.WINDOW else tested.spans[test]
-        return shown.low if falls else shown.high
+            if self.name not in SEQUENCES:
+                return None
+            return exact_exp(-tested.evidence[0 if falls else 1, SEQUENCES.index(self.name)])
+        tail: Floats = tested.tails[0 if falls else 1, test, ROW[self.name]]
+        return tail
 
     def _least(self, test: Test, effect: _Effect, weight: Floats) -> Mask:
         return weight >= (effect.operations if test is Test.WINDOW else effect.span_operations)
@@ -209,8 +247,7 @@ def _hit_rate(judged: _Judged, floor: Floor) -> list[Side]:
     for direction in BOTH:
         found, slight, side = judged.side(direction, effect)
         drops = direction == "drop"
-        with np.errstate(invalid="ignore"):
-            critical = found & drops & (_relative(side.value, side.expected) <= -floor.critical)
+        critical = found & drops & (_relative(side.value, side.expected) <= -floor.critical)
         sides.append(_levelled(side, found | slight, found & drops, critical))
     return sides
 
@@ -218,8 +255,7 @@ def _hit_rate(judged: _Judged, floor: Floor) -> list[Side]:
 def _error_rate(judged: _Judged, floor: Floor) -> Side:
     effect = _Effect(floor.warning, relative=False, operations=LEAST_OPERATIONS, excess=LEAST_EXCESS)
     found, slight, side = judged.side("rise", effect)
-    with np.errstate(invalid="ignore"):
-        critical = found & (side.value - side.expected >= floor.critical)
+    critical = found & (side.value - side.expected >= floor.critical)
     return _levelled(side, found | slight, found, critical)
 
 
@@ -235,8 +271,8 @@ def _eviction_rate(judged: _Judged, floor: Floor, profile: Profile) -> Side:
 def _throughput(judged: _Judged, profile: Profile) -> list[Side]:
     """Traffic is the users' business: a finding explains others and is an info by itself."""
     sides = []
-    with np.errstate(invalid="ignore"):
-        enough = np.fmax(judged.tested.expected, judged.tested.value) >= LEAST_OPERATIONS
+    window = judged.tested.shown(Test.WINDOW, judged.name)
+    enough = np.fmax(window.expected, window.value) >= LEAST_OPERATIONS
     enough &= bool(profile.hours[AT["throughput"]] >= SETTLED_HOURS)
     enough &= ~judged.tested.doubtful
     never = np.zeros_like(enough)
@@ -247,7 +283,7 @@ def _throughput(judged: _Judged, profile: Profile) -> list[Side]:
     return sides
 
 
-def _latency(judged: _Judged, tests: dict[str, Tested], floor: Floor) -> list[Side]:
+def _latency(judged: _Judged, floor: Floor) -> list[Side]:
     average = judged.name == "avg_response_time_ms"
     timed = LEAST_SPAN_AVERAGED if average else LEAST_SPAN_TIMED
     effect = _Effect(floor.warning, operations=LEAST_OPERATIONS, span_operations=timed)
@@ -256,36 +292,51 @@ def _latency(judged: _Judged, tests: dict[str, Tested], floor: Floor) -> list[Si
         found, slight, side = judged.side(direction, effect)
         rises = direction == "rise"
         if not average and side.any:
-            count = len(found)
-            keep = ~_explained_by_mix(tests, count) if rises else _parts_are_faster(tests, count)
+            keep = (
+                ~_explained_by_mix(judged.name, judged.tested) if rises else _parts_are_faster(judged.tested)
+            )
             found, side = found & keep, replace(side, improbable=side.improbable & keep)
-        with np.errstate(invalid="ignore"):
-            critical = found & rises & (_relative(side.value, side.expected) >= floor.critical)
+        critical = found & rises & (_relative(side.value, side.expected) >= floor.critical)
         sides.append(_levelled(side, found | slight, found & rises, critical))
     return sides
 
 
-def _explained_by_mix(tests: dict[str, Tested], count: int) -> Mask:
-    """Where a high percentile is what more misses give: the hit rate is down and neither hits nor misses are slow."""
-    rate = tests.get("hit_rate")
-    if rate is None:
-        return np.zeros(count, dtype=np.bool_)
-    with np.errstate(invalid="ignore"):
-        explained = (rate.low <= 0.02) | (rate.spans[Test.QUARTER].low <= 0.02)
-        for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
-            if part in tests:
-                explained &= ~((tests[part].high <= 0.001) | (tests[part].spans[Test.QUARTER].high <= 0.001))
+def _explained_by_mix(name: str, tested: Tested) -> Mask:
+    """Where a high percentile is what more misses give, and neither hits nor misses are slow.
+
+    Either the hit rate is down, or the percentile, usually a hit's latency, is that of a miss by its rank.
+    """
+    explained = _either(tested.low[:, ROW["hit_rate"]], 0.02)
+    if tested.fewer is not None:
+        explained |= tested.fewer
+    if len(tested.of_parts) == BOTH_PARTS:
+        explained |= _crossed(name, tested)
+    for part in tested.of_parts:
+        explained &= ~_either(part.high[:, 0], 0.001)
     return explained
 
 
-def _parts_are_faster(tests: dict[str, Tested], count: int) -> Mask:
+def _crossed(name: str, tested: Tested) -> Mask:
+    """Where a percentile that is usually nearer to a hit's latency than to a miss's falls among the misses that the window has."""
+    hit, miss = tested.of_parts
+    crossed: Mask = tested.expected[ROW[name]] ** 2 < hit.expected[0] * miss.expected[0]
+    crossed &= hit.there[0] & miss.there[0]
+    crossed &= tested.value[ROW["hit_rate"]] <= PERCENTILE[name]
+    return crossed
+
+
+def _parts_are_faster(tested: Tested) -> Mask:
     """Where hits or misses are faster themselves: a high percentile falls by right when there are fewer misses."""
-    faster = np.zeros(count, dtype=np.bool_)
-    for part in ("avg_hit_response_time_ms", "avg_miss_response_time_ms"):
-        if part in tests:
-            with np.errstate(invalid="ignore"):
-                faster |= (tests[part].low <= 0.001) | (tests[part].spans[Test.QUARTER].low <= 0.001)
+    faster = np.zeros(tested.low.shape[-1], dtype=np.bool_)
+    for part in tested.of_parts:
+        faster |= _either(part.low[:, 0], 0.001)
     return faster
+
+
+def _either(tails: Floats, most: float) -> Mask:
+    """Where the window, or the quarter of an hour, has a tail of at most so much; `tails` has shape (3, n), by `Test`."""
+    either: Mask = (tails[Test.WINDOW] <= most) | (tails[Test.QUARTER] <= most)
+    return either
 
 
 def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
@@ -295,15 +346,15 @@ def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
     dropped = _levelled(side, found, found, never)
     found, _, side = judged.side("rise", _Effect(floor.warning))
     settled = bool(profile.hours[AT["cache_size"]] >= SETTLED_HOURS)
-    with np.errstate(invalid="ignore"):
-        leak = found & (judged.tested.value >= LEAK_RATIO * np.exp(profile.highest[AT["cache_size"]]))
+    size = judged.tested.shown(Test.WINDOW, judged.name).value
+    leak = found & (size >= LEAK_RATIO * np.exp(profile.highest[AT["cache_size"]]))
     return [dropped, _levelled(side, found & settled, leak & settled, never, settled=settled)]
 
 
 def silence_probability(profile: Profile, expected: Floats, drift: Floats, run: Floats) -> Floats:
-    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` operations.
+    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` lookups.
 
-    Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
+    What follows a miss, a set or an eviction, is no further chance to be heard. Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
     """
     minutes = np.maximum(run, 1.0)
     size = 1.0 / np.expm1(drift + profile.spread[AT["throughput"]] / minutes)

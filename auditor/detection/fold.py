@@ -8,11 +8,13 @@ left out of learning; where something has, they are tested again up to the end o
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from auditor.detection.baseline import relearn
+from auditor.detection.budget import levels_of
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.evidence import observations_of
 from auditor.detection.findings import WARNING
@@ -29,17 +31,18 @@ from auditor.detection.judgement import (
     Verdict,
 )
 from auditor.detection.learning import learn
+from auditor.detection.once import Once
 from auditor.detection.reading import Before, Reading, read
 from auditor.detection.rolling import Rolled, hourly_peaks
 from auditor.detection.signals import SIGNALS, Signals, signals_of
-from auditor.detection.state import Memory, joined, no_peaks
+from auditor.detection.state import Memory, no_peaks
 from auditor.detection.tested import LEAD
 from auditor.detection.tracking import track_findings
 from auditor.detection.validity import broken_identities
 
 if TYPE_CHECKING:
     from auditor.detection.policy import Policy
-    from auditor.detection.windows import WindowBlock
+    from auditor.detection.windows import Floats, WindowBlock
 
 DAY_MINUTES: Final = 1440
 RELEARN_HOURLY_UNTIL_HOURS: Final = 24
@@ -78,10 +81,12 @@ def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
         )
     work = _Work(block.implementation_type, memory, policy)
     position = 0
-    while position < len(block):
-        until = position + work.chunk_length(block, position)
-        position += work.judge_chunk(block.slice(position, until))
-    return work.judgement(block)
+    # what is unknown is NaN, and goes through all arithmetic as such
+    with np.errstate(all="ignore"):
+        while position < len(block):
+            until = position + work.chunk_length(block, position)
+            position += work.judge_chunk(block.slice(position, until))
+        return work.judgement(block)
 
 
 def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledger:
@@ -93,9 +98,11 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     broken, _ = broken_identities(block)
     profile = memory.profile
     minutes = block.first_minute + np.arange(len(block))
-    outlook = None if profile is None else profile.outlook(minutes, block.first_minute)
-    signals = signals_of(block).masked(block.present & ~broken)
-    reading = read(profile, block, signals, outlook, 0, Before(0, {}), policy)
+    outlook = None if profile is None else Once(partial(profile.outlook, minutes, block.first_minute))
+    levels = None if profile is None else levels_of(profile, policy)
+    with np.errstate(all="ignore"):
+        signals = signals_of(block).masked(block.present & ~broken)
+        reading = read(profile, block, signals, outlook, levels, 0, Before(0, {}), policy)
     found = np.zeros(len(block), dtype=np.bool_)
     for side in reading.sides:
         found |= side.level > 0
@@ -109,10 +116,13 @@ def _verdicts(
     found: np.typing.NDArray[np.bool_],
     learned: bool,
 ) -> np.typing.NDArray[np.int8]:
-    judged = np.where(found, _CODE[Verdict.ANOMALOUS], _CODE[Verdict.NORMAL])
-    known = judged if learned else np.full(len(block), _CODE[Verdict.LEARNING])
-    there = np.where(broken, _CODE[Verdict.UNJUDGED], known)
-    return np.where(block.present, there, _CODE[Verdict.NO_DATA]).astype(np.int8)
+    normal = Verdict.NORMAL if learned else Verdict.LEARNING
+    verdicts = np.full(len(block), _CODE[normal], dtype=np.int8)
+    if learned:
+        verdicts[found] = _CODE[Verdict.ANOMALOUS]
+    verdicts[broken] = _CODE[Verdict.UNJUDGED]
+    verdicts[~block.present] = _CODE[Verdict.NO_DATA]
+    return verdicts
 
 
 def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tuple[str, ...]]) -> int:
@@ -125,6 +135,10 @@ def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tup
         return len(chunk)
     minute = chunk.first_minute + int(np.argmax(left_out))
     return min(len(chunk), minute - minute % MINUTES + MINUTES - chunk.first_minute)
+
+
+def _joined(parts: list[Any], kind: type) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, dtype=kind), *parts])
 
 
 class _Work:
@@ -169,8 +183,9 @@ class _Work:
         """Judge windows, up to the end of the first hour in which something has to be left out of learning; how many those were."""
         memory = self.memory
         broken, reasons = broken_identities(chunk)
-        rolled = Rolled.over(memory.profile, chunk)
-        reading = self._read(chunk, broken, rolled)
+        fresh = signals_of(chunk)
+        rolled = Rolled.over(memory.profile, chunk, fresh)
+        reading = self._read(chunk, fresh.masked(chunk.present & ~broken), rolled)
         within = _first_left_out(chunk, reading, reasons)
         if within < len(chunk):
             return self.judge_chunk(chunk.slice(0, within))
@@ -183,13 +198,11 @@ class _Work:
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
         self.scores.append(reading.scores)
         self.improbable.append(reading.improbable)
-        memory.sequences |= {
-            name: (float(tested.fall[-1]), float(tested.rise[-1]))
-            for name, tested in reading.tests.items()
-            if tested.fall is not None and tested.rise is not None
-        }
+        memory.sequences = memory.sequences | reading.sequences
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
         memory.remember(chunk, tracked.excluded | broken)
+        end = reading.signals.value.shape[1]
+        memory.lead_signals = reading.signals.slice(max(0, end - LEAD), end)
         valid = chunk.present & ~broken
         memory.seen = min(memory.seen + int(valid.sum()), self.policy.learning_windows)
         if len(rolled.parts):
@@ -198,7 +211,9 @@ class _Work:
         memory.peaks = peaks[len(rolled.parts)]
         end = chunk.last_minute + 1
         if end % MINUTES == 0:
-            self._close_hour(end)
+            learnable = not (reasons or tracked.excluded.any())
+            parts = rolled.closing if learnable and rolled.closing is not None else self._hour_parts(end)
+            self._close_hour(end, parts)
         elif memory.profile is None and memory.seen >= self.policy.learning_windows:
             self._learn(end, "first hour", provisional=True)
         return len(chunk)
@@ -209,8 +224,8 @@ class _Work:
         for track in TRACKS:
             if track in self.touched and track in memory.tracks:
                 self._emit(track, memory.tracks[track])
-        verdict = np.concatenate([np.zeros(0, dtype=np.int8), *self.verdicts])
-        improbable = np.concatenate([np.zeros(0, dtype=np.bool_), *self.improbable])
+        verdict = _joined(self.verdicts, np.int8)
+        improbable = _joined(self.improbable, np.bool_)
         names = self.scores[0] if self.scores else ()
         scores = {name: Scores.joined([part[name] for part in self.scores]) for name in names}
         return Judgement(
@@ -221,24 +236,25 @@ class _Work:
             history_changed=self.history_changed,
         )
 
-    def _read(self, chunk: WindowBlock, broken: np.typing.NDArray[np.bool_], rolled: Rolled) -> Reading:
+    def _read(self, chunk: WindowBlock, fresh: Signals, rolled: Rolled) -> Reading:
         memory = self.memory
-        before = memory.recent
-        lead = 0 if before is None else min(LEAD, len(before))
-        whole = chunk
-        unusable = broken
-        if before is not None and lead:
-            tail = before.slice(len(before) - lead, len(before))
-            whole = joined(tail, chunk, lead + len(chunk))
-            earlier, _ = broken_identities(tail)
-            unusable = np.concatenate([earlier, broken])
-        signals = signals_of(whole).masked(whole.present & ~unusable)
-        before_it = Before(memory.absent_run, memory.sequences)
-        minutes = whole.first_minute + np.arange(len(whole))
+        before, signals = memory.lead(), fresh
+        lead = before.value.shape[1]
+        if lead:
+            signals = before.followed_by(fresh)
+        minutes = np.arange(chunk.first_minute - lead, chunk.last_minute + 1)
         hour_start = chunk.first_minute - chunk.first_minute % MINUTES
         profile = memory.profile
-        outlook = None if profile is None else profile.outlook(minutes, hour_start, rolled.levels)
-        return read(profile, whole, signals, outlook, lead, before_it, self.policy)
+        before_it = Before(memory.absent_run, memory.sequences)
+        if profile is None:
+            return read(None, chunk, signals, None, None, lead, before_it, self.policy)
+        outlook = Once(partial(profile.outlook, minutes, hour_start, rolled.later))
+        levels = memory.levels(profile, self.policy)
+        one = memory.one_window(profile, hour_start) if len(chunk) == 1 else None
+        reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)
+        tested = None if rolled.later else reading.tested
+        memory.gathered_spans = None if tested is None else (profile, hour_start, tested.gathered())
+        return reading
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]
@@ -254,10 +270,9 @@ class _Work:
             return set()
         return {name for name, hours in zip(SIGNALS, profile.hours, strict=True) if hours > 0}
 
-    def _close_hour(self, end: int) -> None:
+    def _close_hour(self, end: int, parts: Floats) -> None:
         memory = self.memory
         hour = end // MINUTES - 1
-        parts = self._hour_parts(end)
         hours = len(memory.add_hours(hour, parts[None], memory.peaks[None]).parts)
         memory.peaks = no_peaks()
         self.history_changed = True
@@ -270,7 +285,7 @@ class _Work:
         else:
             memory.profile = memory.profile.with_hour(hour, parts[:, Part.LEVEL])
 
-    def _hour_parts(self, end: int) -> np.typing.NDArray[np.float64]:
+    def _hour_parts(self, end: int) -> Floats:
         memory = self.memory
         recent = memory.recent
         assert recent is not None

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.scoring import PROPORTIONS, concentration_of, degrees_of
+from auditor.detection.gauges import degrees_of
+from auditor.detection.proportions import PROPORTIONS, concentration_of
 from auditor.detection.signals import LATENCY_OFFSET
 from auditor.detection.tails.count import count_interval
 from auditor.detection.tails.elementary import exact_exp
 from auditor.detection.tails.gauge import gauge_interval
 from auditor.detection.tails.proportion import proportion_interval
-from auditor.detection.tested import Test
+from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +28,12 @@ MOST_REACH: Final = math.log(1000.0)
 
 
 def interval_of(tested: Tested, name: str, alpha: float, scale: float) -> Callable[[], tuple[Floats, Floats]]:
-    """What gives each window's predictive interval when it is asked for; it keeps nothing else of `tested`.
+    """What gives each window's predictive interval when it is asked for.
 
     Parameters
     ----------
     tested, name
-        The windows and their metric.
+        The windows and the metric.
     alpha
         The share of windows outside, half on either side; the window's test at alpha / 2 rejects exactly what lies outside.
     scale
@@ -41,58 +42,40 @@ def interval_of(tested: Tested, name: str, alpha: float, scale: float) -> Callab
     Returns
     -------
     bounds
-        Gives lower and upper of shape (n,), NaN where not tested.
+        Gives lower and upper of shape (n,), NaN where not tested. It keeps no more of `tested` than the windows' own numbers.
     """
-    there = np.isfinite(tested.value)
-    mean = np.where(there, tested.expected, 0.5)
-    # copies, so that the arrays that these are rows of may go
-    weight, variance, centre = (np.array(part) for part in (tested.weight, tested.variance, tested.centre))
-    return partial(_bounds, name, alpha, scale, there, mean, weight, variance, centre)
+    return partial(
+        _bounds, name, alpha, scale, tested.expected, tested.weight, tested.variance, tested.centre
+    )
 
 
 def _bounds(
     name: str,
     alpha: float,
     scale: float,
-    there: np.typing.NDArray[np.bool_],
-    mean: Floats,
-    weight: Floats,
-    variance: Floats,
-    centre: Floats,
+    *of_metrics: Floats,
 ) -> tuple[Floats, Floats]:
+    expected, weight, variance, centre = (numbers[ROW[name]] for numbers in of_metrics)
+    there = np.isfinite(expected)
+    mean = np.where(there, expected, 0.5)
     degrees = degrees_of(name, weight, Test.WINDOW)
     lower, upper = _interval(name, alpha, mean, weight, variance, centre, degrees)
     return np.where(there, lower * scale, np.nan), np.where(there, upper * scale, np.nan)
 
 
-def window_interval(tested: Tested, name: str, alpha: float, i: int) -> tuple[float, float]:
-    """The predictive interval of window i alone, on the scale of `Tested.value`."""
+def shown_interval(tested: Tested, name: str, alpha: float, i: int, test: Test) -> tuple[float, float]:
+    """The predictive interval of what a test of window i looked at, the window or a span, on the scale of `Tested.value`."""
     one = slice(i, i + 1)
+    row, shown = ROW[name], tested.shown(test, name)
+    number = np.maximum(shown.windows[one], 1.0) if name == "throughput" else np.ones(1)
     lower, upper = _interval(
         name,
         alpha,
-        tested.expected[one],
-        tested.weight[one],
-        tested.variance[one],
-        tested.centre[one],
-        degrees_of(name, tested.weight[one], Test.WINDOW),
-    )
-    return float(lower[0]), float(upper[0])
-
-
-def span_interval(tested: Tested, name: str, alpha: float, i: int, test: Test) -> tuple[float, float]:
-    """The predictive interval of the span that ends with window i, on the scale of `Tested.value`."""
-    one = slice(i, i + 1)
-    span = tested.spans[test]
-    number = np.maximum(span.windows[one], 1.0) if name == "throughput" else np.ones(1)
-    lower, upper = _interval(
-        name,
-        alpha,
-        span.expected[one] * number,
-        span.weight[one],
-        span.variance[one],
-        tested.centre[one],
-        degrees_of(name, tested.weight[one], test),
+        shown.expected[one] * number,
+        shown.weight[one],
+        shown.variance[one],
+        tested.centre[row, one],
+        degrees_of(name, tested.weight[row, one], test),
     )
     return float((lower / number)[0]), float((upper / number)[0])
 

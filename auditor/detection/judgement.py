@@ -78,6 +78,8 @@ class Scores:
     @classmethod
     def joined(cls, parts: Sequence[Scores]) -> Scores:
         """The scores of consecutive runs of windows."""
+        if len(parts) == 1:
+            return parts[0]
         value, expected, p_value = (
             np.concatenate([getattr(part, field) for part in parts])
             for field in ("value", "expected", "p_value")

@@ -9,7 +9,8 @@ import numpy as np
 
 from auditor.detection.budget import learn_tails
 from auditor.detection.hours import MINUTES, History, Part, counting_variance, median, robust_centre
-from auditor.detection.profile import HALF_LIVES, Profile, follow
+from auditor.detection.load import learn_load, shapes_behind
+from auditor.detection.profile import HALF_LIVES, Profile, gain_and_bound
 from auditor.detection.seasons import DAY, WEEK_DAYS, daily_shape, weekly_shape
 from auditor.detection.signals import SIGNALS
 
@@ -51,6 +52,14 @@ def learn(history: History, minute: int) -> Profile:
     spread = _spread(parts)
     noise = counting_variance(level, weight * parts[:, :, Part.COUNT]) + spread / parts[:, :, Part.COUNT]
     forecast = _best_forecast(level, history.first_hour)
+    drift = _drift(forecast.error, noise)
+    load = learn_load(
+        (level, history.first_hour),
+        forecast.error,
+        forecast.half_life,
+        drift,
+        shapes_behind(forecast.season, forecast.week),
+    )
     tails, multiplicity = learn_tails(history.surprises())
     return Profile(
         learned_minute=minute,
@@ -61,13 +70,15 @@ def learn(history: History, minute: int) -> Profile:
         half_life=forecast.half_life,
         season=forecast.season,
         week=forecast.week,
-        drift=_drift(forecast.error, noise),
+        drift=drift,
         spread=spread,
         weight=weight,
         hours=hours,
         tails=tails,
         multiplicity=multiplicity,
         highest=np.where(hours > 0, np.max(np.where(known, level, -np.inf), axis=0), np.nan),
+        load=load,
+        load_before=load,
     )
 
 
@@ -97,15 +108,16 @@ def _best_forecast(level: Floats, first_hour: int) -> _Forecast:
     errors, levels = _forecast_errors(level, shapes, half_lives, _rough_drift(level))
     best_score = np.full(len(SIGNALS), np.inf)
     leader = np.zeros(len(SIGNALS), dtype=np.intp)
+    scores = _score(errors)
     for at in range(len(errors)):
         shape = at // len(half_lives)
-        score = _score(errors[at]) * (1.0 if not shape else 1.0 / SEASON_MARGIN)
+        score = scores[at] * (1.0 if not shape else 1.0 / SEASON_MARGIN)
         better = score < best_score
         if shape == _WEEKLY:
             # the week matters in the few hours in which a day of another kind begins, which its mean hardly shows
-            begins = (slots % DAY < DAY_BEGINS_HOURS)[:, None]
-            now = _score(np.where(begins, errors[at], np.nan))
-            so_far = _score(np.where(begins, _of_leader(errors, leader), np.nan))
+            begins = slots % DAY < DAY_BEGINS_HOURS
+            now = _score(errors[at][begins])
+            so_far = _score(_of_leader(errors, leader)[begins])
             better |= (now <= SEASON_MARGIN * so_far) & (score * SEASON_MARGIN**2 <= best_score)
         best_score = np.where(better, score, best_score)
         leader = np.where(better, at, leader)
@@ -141,11 +153,7 @@ def _forecast_errors(
     """
     moving = np.array([half_life for half_life in half_lives if np.isfinite(half_life)])
     seen = np.stack([level - rows for pair in shapes for rows in pair], axis=1)
-    now = np.full((seen.shape[1], len(moving), seen.shape[2]), np.nan)
-    found = np.full((len(level), *now.shape), np.nan)
-    for hour, row in enumerate(seen[:, :, None]):
-        found[hour] = row - now
-        now = follow(now, row, moving[:, None], drift)
+    found, now = _followed(seen, moving, drift)
     errors, levels = list(np.moveaxis(found[:, ::2], 0, 2)), list(now[1::2])
     if len(moving) < len(half_lives):
         centre = robust_centre(seen)
@@ -157,16 +165,47 @@ def _forecast_errors(
     return np.concatenate(errors), np.concatenate(levels)
 
 
+def _followed(seen: Floats, half_lives: Floats, drift: Floats) -> tuple[Floats, Floats]:
+    """What `follow` makes of rows of shape (hours, shapes, signals), in a third of the time.
+
+    Each row's error against the level before it, (hours, shapes, half-lives, signals), and the levels after the last.
+    """
+    known = np.isfinite(seen[:, :, None])
+    begun = np.logical_or.accumulate(known, axis=0)
+    begins = begun.copy()
+    begins[1:] &= ~begun[:-1]
+    beginning, missing = (np.any(where, axis=(1, 2, 3)).tolist() for where in (begins, begun & ~known))
+    rows = np.repeat(seen[:, :, None], len(half_lives), axis=2)
+    gain, bound = gain_and_bound(half_lives[:, None], drift)
+    low, gain = np.broadcast_to(-bound, rows.shape[1:]).copy(), np.broadcast_to(gain, rows.shape[1:]).copy()
+    high = -low
+    now, step = np.full(rows.shape[1:], np.nan), np.empty(rows.shape[1:])
+    found = np.empty(rows.shape)
+    for hour, row in enumerate(rows):
+        np.subtract(row, now, out=found[hour])
+        np.minimum(np.maximum(found[hour], low, out=step), high, out=step)
+        np.multiply(gain, step, out=step)
+        if missing[hour]:
+            np.add(now, step, out=now, where=known[hour])
+        else:
+            np.add(now, step, out=now)
+        if beginning[hour]:
+            np.copyto(now, row, where=begins[hour])
+    return found, now
+
+
 def _candidates(hours: int) -> tuple[float, ...]:
     """A slow level has to have been seen to be slow: short histories follow closely."""
     return HALF_LIVES[: 1 if hours < 6 else 2 if hours < 24 else len(HALF_LIVES)]
 
 
 def _score(error: Floats) -> Floats:
+    """The clipped mean absolute error over hours, the last axis but one."""
     size = np.abs(error)
-    count = np.isfinite(size).sum(axis=0)
-    bound = 4.0 * median(size)
-    clipped = np.where(np.isfinite(size), np.minimum(size, bound), 0.0).sum(axis=0)
+    known = np.isfinite(size)
+    count = known.sum(axis=-2)
+    bound = 4.0 * median(size, axis=-2)
+    clipped = np.where(known, np.minimum(size, bound[..., None, :]), 0.0).sum(axis=-2)
     return np.where(count > 0, clipped / np.maximum(count, 1), _UNTRIED)
 
 

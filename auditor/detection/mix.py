@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from auditor.detection.load import log_lookups
 from auditor.detection.signals import AT, LATENCY_OFFSET
-from auditor.detection.tails.elementary import exact_exp, exact_log
+from auditor.detection.tails.elementary import bare_exp, bare_log
 
 if TYPE_CHECKING:
     from auditor.detection.profile import Outlook, Profile
@@ -44,9 +45,17 @@ def follow_ups(profile: Profile, signals: Signals, link: Floats) -> Floats:
     at = AT["get_share"]
     gets, total = signals.value[at], signals.weight[at]
     known = (total > 0) & (gets > 0) & bool(profile.hours[at])
-    usual = -exact_log(1.0 / (1.0 + exact_exp(-link[at])))
-    now = exact_log(np.where(known, total / np.where(known, gets, 1.0), 1.0))
-    return np.where(known, np.clip(now - usual, -MOST_FOLLOW_UPS, MOST_FOLLOW_UPS), 0.0)
+    usual = -bare_log(1.0 / (1.0 + bare_exp(-link[at])))
+    now = bare_log(np.where(known, total / np.where(known, gets, 1.0), 1.0))
+    return np.where(known, np.minimum(np.maximum(now - usual, -MOST_FOLLOW_UPS), MOST_FOLLOW_UPS), 0.0)
+
+
+def lookups_of(profile: Profile, link: Floats) -> Floats:
+    """The logarithm of the lookups that are expected, shape (n,), of links of shape (signals, n); of all operations where gets are not known."""
+    operations: Floats = link[AT["throughput"]]
+    if not profile.hours[AT["get_share"]]:
+        return operations
+    return log_lookups(operations, link[AT["get_share"]])
 
 
 def average_by_mix(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:
@@ -67,19 +76,19 @@ def _of_parts(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:
     gets = signals.weight[rate_at]
     hits = np.nan_to_num(signals.value[rate_at])
     misses = np.maximum(gets - hits, 0.0)
-    of_hits = hits * exact_exp(link[hit_at])
-    of_misses = misses * exact_exp(link[miss_at])
+    of_hits = hits * bare_exp(link[hit_at])
+    of_misses = misses * bare_exp(link[miss_at])
     mixed = np.maximum(of_hits + of_misses, 1e-9)
-    timed = np.where(hits > 0, hits * exact_exp(signals.value[hit_at]), 0.0)
-    timed = timed + np.where(misses > 0, misses * exact_exp(signals.value[miss_at]), 0.0)
+    timed = np.where(hits > 0, hits * bare_exp(signals.value[hit_at]), 0.0)
+    timed = timed + np.where(misses > 0, misses * bare_exp(signals.value[miss_at]), 0.0)
     by_hits, by_misses = of_hits / mixed, of_misses / mixed
     drift = by_hits**2 * outlook.drift[hit_at] + by_misses**2 * outlook.drift[miss_at]
     beyond = by_hits**2 * profile.spread_at(hit_at, hits) * (hits > 0)
     beyond = beyond + by_misses**2 * profile.spread_at(miss_at, misses) * (misses > 0)
     average = signals.value[AT["avg_response_time_ms"]]
     known = (gets > 0) & np.isfinite(timed) & np.isfinite(average) & (timed > 0)
-    others = average - exact_log(np.where(known, timed / np.maximum(gets, 1.0), LATENCY_OFFSET))
-    centre = np.where(known, exact_log(mixed / np.maximum(gets, 1.0)) + others, 0.0)
+    others = average - bare_log(np.where(known, timed / np.maximum(gets, 1.0), LATENCY_OFFSET))
+    centre = np.where(known, bare_log(mixed / np.maximum(gets, 1.0)) + others, 0.0)
     return Expected(centre, drift + beyond, drift, np.where(known, gets, 0.0))
 
 
@@ -89,7 +98,7 @@ def _scaled(profile: Profile, signals: Signals, outlook: Outlook) -> Expected:
     weight = signals.weight[at]
     rated = signals.weight[rate_at] > 0
     misses = 1.0 - np.nan_to_num(signals.value[rate_at]) / np.maximum(signals.weight[rate_at], 1.0)
-    usual = 1.0 / (1.0 + exact_exp(link[rate_at])) if profile.hours[rate_at] else np.ones(len(weight))
+    usual = 1.0 / (1.0 + bare_exp(link[rate_at])) if profile.hours[rate_at] else np.ones(len(weight))
     excess = np.where(rated, np.maximum(misses / np.maximum(usual, 1e-9), 1.0), 1.0)
     drift = outlook.drift[at]
-    return Expected(link[at] + exact_log(excess), drift + profile.spread_at(at, weight), drift, weight)
+    return Expected(link[at] + bare_log(excess), drift + profile.spread_at(at, weight), drift, weight)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.load import RESPONDING_AT, Load, log_lookups, shapes_behind, share_moved
 from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
 from auditor.detection.signals import AT, SIGNALS
+from auditor.detection.tails.elementary import exact_exp
 from auditor.detection.tested import Test
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ BEND_SHARE: Final = 1 / 3
 """Of the bend of the daily shape, what the line between two hours may be off by, as a standard deviation."""
 UNSEEN_WEEK: Final = 1.4
 """On the log scale, how far traffic may be off before two weeks have been seen: a weekend may be at a quarter."""
+_SIZE: Final = AT["cache_size"]
 _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
 
 
@@ -29,15 +33,26 @@ class Outlook:
     """What is expected of n minutes, each array of shape (signals, n).
 
     `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (n,), is how
-    far on the log scale the traffic may be off while the days of the week are not well known.
+    far on the log scale the traffic may be off while the days of the week are not well known. `lookups`, of shape (responding, n), is the
+    logarithm of the lookups that go with the expectations of `load.RESPONDING`, `short` how far they were below that in the last hours.
     """
 
     link: Floats
     drift: Floats
     doubt: Floats
+    lookups: Floats
+    short: Floats
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the level stands in an hour, shape (signals,), and the load behind it."""
+
+    level: Floats
+    load: Load
+
+
+@dataclass(frozen=True)
 class Profile:
     """A learned normal; all arrays have shape (signals,) but `season`, all on the signals' link scales.
 
@@ -73,6 +88,8 @@ class Profile:
         How many independent tests the tests of an hour are worth.
     highest
         The largest hourly level seen.
+    load, load_before
+        The lookups behind the levels, and behind those of the hour before.
     """
 
     learned_minute: int
@@ -90,46 +107,56 @@ class Profile:
     tails: Floats
     multiplicity: float
     highest: Floats
+    load: Load
+    load_before: Load
 
-    def season_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
-        """The seasonal part at each minute, shape (signals, n): straight lines between the middles of hours."""
-        of_week = (minutes - 30) % (60 * WEEK)
-        slot = of_week // 60
-        share = (of_week % 60) / 60.0
-        shape = self._shape()
-        return shape[:, slot] * (1.0 - share) + shape[:, (slot + 1) % WEEK] * share
+    @cached_property
+    def _shape(self) -> Floats | None:
+        """The seasonal part by hour of the week, shape (signals, 168); None where no signal has one."""
+        return hours_of_week(self.season, self.week) if self.season.any() or self.week.any() else None
 
-    def _shape(self) -> Floats:
-        return hours_of_week(self.season, self.week)
-
-    def drift_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
-        """The drift at each minute, shape (signals, n): more where the season bends, and lines between hours miss it.
+    @cached_property
+    def _missed(self) -> Floats:
+        """The variance by which lines between hours miss the season, by hour of the week, shape (signals, 168).
 
         Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season: a
         third of what exceeds two deviations of the drift counts as a standard deviation.
         """
-        shape = self._shape()
-        if not shape.any():
-            return np.repeat(self.drift[:, None], len(minutes), axis=1)
+        shape = self._shape
+        assert shape is not None
         bend = np.abs(np.roll(shape, 1, axis=1) - 2.0 * shape + np.roll(shape, -1, axis=1))
         bend = np.maximum(
             np.maximum(bend, np.roll(bend, -1, axis=1)) - 2.0 * np.sqrt(self.drift)[:, None], 0.0
         )
-        missed = (bend * BEND_SHARE) ** 2
-        return self.drift[:, None] + missed[:, (minutes - 30) % (60 * WEEK) // 60]
+        return np.asarray((bend * BEND_SHARE) ** 2)
 
     def outlook(
-        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Floats, ...] = ()
+        self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
     ) -> Outlook:
-        """What is expected of each minute.
+        """What is expected of each minute; drift is more where the season bends, and lines between hours miss it.
 
         Before `hour_start` it is by the level of the hour before, in the hour that begins there by the level of now, and in those after it
-        by the levels that are given.
+        as `later` has them.
         """
-        levels = np.stack([self.level_before, self.level, *later], axis=1)
-        hour = np.clip((minutes - hour_start) // 60, -1, len(later)) + 1
+        levels = np.array([self.level_before, self.level, *(then.level for then in later)]).T
+        loads = [self.load_before, self.load, *(then.load for then in later)]
+        hour = np.minimum(np.maximum((minutes - hour_start) // 60, -1), len(later)) + 1
+        link, drift, shape = levels[:, hour], self.drift[:, None], self._shape
+        if shape is None:
+            drift = np.repeat(drift, len(minutes), axis=1)
+        else:
+            season, slot = _between_hours(shape, minutes)
+            drift = drift + self._missed[:, slot]
+            drift[_SIZE] += _entries(link[_SIZE], season[_SIZE])
+            link = link + season
+        behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
+        behind = behind + _between_hours(self.load.shape, minutes)[0]
         return Outlook(
-            levels[:, hour] + self.season_at(minutes), self.drift_at(minutes), self._doubt_at(minutes)
+            link,
+            drift,
+            self._doubt_at(minutes),
+            log_lookups(behind[:, 0], behind[:, 1]),
+            np.stack([load.short for load in loads], axis=1)[:, hour],
         )
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
@@ -140,21 +167,45 @@ class Profile:
         week: Floats = np.abs(self.week[AT["throughput"], minutes // (60 * DAY) % WEEK_DAYS])
         return 1.5 * week / weeks
 
-    def spread_at(self, at: int, weight: Floats) -> Floats:
-        """A gauge's within-hour variance at a given number of operations, shape as `weight`.
+    def spread_at(self, at: int | slice, weight: Floats) -> Floats:
+        """A gauge's within-hour variance at a given number of operations, shape as `weight`; of several, they are its rows.
 
         Below the typical number all of it is taken to be sampling (it grows as 1/n); above it, only half: whichever
         share is right, the scale is not too small.
         """
-        ratio = self.weight[at] / np.maximum(weight, 1e-9)
-        variance: Floats = self.spread[at] * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
+        usual, spread = self.weight[at], self.spread[at]
+        if isinstance(at, slice):
+            usual, spread = usual[:, None], spread[:, None]
+        ratio = usual / np.maximum(weight, 1e-9)
+        variance: Floats = spread * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)
         return variance
 
     def with_hour(self, hour: int, level: Floats) -> Profile:
         """The profile after an hour whose levels were `level` (NaN where it said nothing); see `follow`."""
-        season = self._shape()[:, hour % WEEK]
-        moved = follow(self.level, level - season, self.half_life, self.drift)
-        return replace(self, level=moved, level_before=self.level)
+        return self.standing_at(self.standings_after(hour, level[None]))
+
+    def standings_after(self, hour: int, seen: Floats) -> list[Standing]:
+        """Level and load after each of the hours from `hour` on, whose levels were `seen`, shape (hours, signals)."""
+        levels, away = [self.level], []
+        ends = gain_and_bound(self.half_life, self.drift)
+        for then, row in enumerate(seen, start=hour):
+            shown = row - (self.week[:, then // DAY % WEEK_DAYS] + self.season[:, then % DAY])
+            away.append((shown - levels[-1])[RESPONDING_AT])
+            levels.append(follow(levels[-1], shown, *ends))
+        if not away:
+            return []
+        share = share_moved(np.array(away), self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
+        loads = self.load.through(hour, seen, share, float(self.drift[AT["throughput"]]))
+        return [Standing(level, load) for level, load in zip(levels[1:], loads, strict=True)]
+
+    def standing_at(self, standings: list[Standing]) -> Profile:
+        """The profile once level and load have moved to these, one after the other."""
+        if not standings:
+            return self
+        before, now = [Standing(self.level, self.load), *standings][-2:]
+        return replace(
+            self, level=now.level, level_before=before.level, load=now.load, load_before=before.load
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -176,6 +227,8 @@ class Profile:
             "period_start_minute": self.period_start_minute,
             "windows": self.windows,
             "multiplicity": self.multiplicity,
+            "load": self.load.as_json(),
+            "load_before": self.load_before.as_json(),
             "signals": signals,
         }
 
@@ -207,6 +260,7 @@ class Profile:
                 season[i] = signal["season"]
             if signal["week"] is not None:
                 week[i] = signal["week"]
+        shapes = shapes_behind(season, week)
         return cls(
             stored["learned_minute"],
             stored["period_start_minute"],
@@ -215,19 +269,41 @@ class Profile:
             week=week,
             tails=tails,
             multiplicity=stored["multiplicity"],
+            load=Load.from_json(stored.get("load"), shapes),
+            load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
 
 
-def follow(level: Floats, seen: Floats, half_life: Floats, drift: Floats) -> Floats:
-    """Move a level towards what an hour showed, by at most three standard deviations' worth.
+def _between_hours(
+    shape: Floats, minutes: np.typing.NDArray[np.int64]
+) -> tuple[Floats, np.typing.NDArray[np.int64]]:
+    """A shape by hour of the week (its last axis) at each minute, straight lines between the middles of hours; and the hour where each begins."""
+    since = (minutes - 30) % (60 * WEEK)
+    slot, share = since // 60, (since % 60) / 60.0
+    return shape[..., slot] * (1.0 - share) + shape[..., (slot + 1) % WEEK] * share, slot
+
+
+def _entries(level: Floats, season: Floats) -> Floats:
+    """The variance of log size that a cache has beyond its usual one where it is smaller by its season; shape (n,).
+
+    Entries are there or not independently of each other, so that the variance of their number is at most that number.
+    """
+    return np.nan_to_num(np.maximum(exact_exp(-(level + season)) - exact_exp(-level), 0.0))
+
+
+def follow(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:
+    """Move a level towards what an hour showed, by at most three standard deviations' worth; see `gain_and_bound`.
 
     An exponentially weighted mean whose innovations are clipped (a Huber location; Gelper, Fried and Croux, 2010,
     Journal of Forecasting 29:285), so that one wild hour cannot carry normal away. NaN in `seen` moves nothing;
     NaN in `level` takes what is seen. All arrays broadcast together.
     """
-    gain = 1.0 - 0.5 ** (1.0 / half_life)
-    bound = 3.0 * np.sqrt(drift)
-    innovation = np.clip(seen - level, -bound, bound)
+    innovation = np.minimum(np.maximum(seen - level, -bound), bound)
     moved = np.where(np.isfinite(seen), level + gain * innovation, level)
     return np.where(np.isfinite(level), moved, seen)
+
+
+def gain_and_bound(half_life: Floats, drift: Floats) -> tuple[Floats, Floats]:
+    """The share of what an hour showed that a level takes, and how much it takes at most."""
+    return 1.0 - 0.5 ** (1.0 / half_life), 3.0 * np.sqrt(drift)

@@ -10,28 +10,35 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.accumulation import Flow, flow_of
-from auditor.detection.budget import alpha_of, levels_of
+from auditor.detection.budget import alpha_of
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.evidence import scale_of
 from auditor.detection.findings import Side, find, silence_probability
-from auditor.detection.intervals import interval_of, span_interval, window_interval
+from auditor.detection.intervals import interval_of, shown_interval
 from auditor.detection.judgement import Scores
-from auditor.detection.scoring import PROPORTIONS, Sequences, score
+from auditor.detection.load import RESPONDING
+from auditor.detection.mix import lookups_of
+from auditor.detection.once import Once
+from auditor.detection.proportions import PROPORTIONS
+from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
-from auditor.detection.tails.calibrated import slowed
-from auditor.detection.tails.elementary import exact_exp
+from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
 from auditor.detection.tails.two_sided import two_sided
-from auditor.detection.tested import Test
+from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from auditor.detection.budget import Levels
     from auditor.detection.policy import Policy
     from auditor.detection.profile import Outlook, Profile
+    from auditor.detection.scoring import OneWindow
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats, WindowBlock
+
+_THROUGHPUT: Final = AT["throughput"]
+_SCALES: Final = np.array([[scale_of(name)] for name in METRICS])
 
 SILENT_MINUTES: Final = 2
 """Minutes without a row before silence is anything: one may be a hiccup of the collector."""
@@ -43,8 +50,8 @@ class Reading:
 
     Parameters
     ----------
-    tests
-        `Tested` by signal; empty while learning.
+    tested
+        What the tests say; None while learning.
     sides
         The findings.
     levels
@@ -59,13 +66,15 @@ class Reading:
         Shape (n,): whether it is a finding.
     traffic
         Shape (n,): operations expected.
-    lead, signals, whole, link
-        How many windows come before these in `signals`, in `whole` and in `link`, the expectations (None while learning).
+    block
+        The windows.
+    lead, signals, outlook
+        How many windows come before these in `signals` and in what `outlook` gives, the expectations (None while learning).
     alpha
         The share of the budget of one test of one minute.
     """
 
-    tests: dict[str, Tested]
+    tested: Tested | None
     sides: list[Side]
     levels: Levels | None
     scores: dict[str, Scores]
@@ -73,23 +82,28 @@ class Reading:
     silence: Floats
     silent: np.typing.NDArray[np.bool_]
     traffic: Floats
+    block: WindowBlock
     lead: int
     signals: Signals
-    whole: WindowBlock
-    link: Floats | None
+    outlook: Callable[[], Outlook] | None
     alpha: float
+
+    @cached_property
+    def link(self) -> Floats | None:
+        """What was expected of all windows, those before these too, shape (signals, lead + n); None while learning."""
+        return None if self.outlook is None else self.outlook().link
 
     @cached_property
     def flow(self) -> Flow | None:
         """Observed and expected signals of the windows; None while learning."""
-        if self.link is None:
+        if self.link is None or self.tested is None:
             return None
-        end = len(self.whole)
-        return flow_of(
-            np.ascontiguousarray(self.link[:, self.lead :]),
-            self.whole.slice(self.lead, end),
-            self.signals.slice(self.lead, end),
-        )
+        signals = self.signals.slice(self.lead, self.lead + len(self.block))
+        link = self.link[:, self.lead :].copy()
+        # what the lookups explain is no part of the picture of a cause
+        for name in RESPONDING:
+            link[AT[name]] = self.tested.centre[ROW[name]]
+        return flow_of(link, self.block, signals)
 
     @cached_property
     def hit_rate(self) -> Floats | None:
@@ -104,21 +118,25 @@ class Reading:
             found |= side.improbable
         return found
 
+    @property
+    def sequences(self) -> dict[str, tuple[float, float]]:
+        """Where the sequential tests stand after the last window: of each metric that is learned, the log e-values of a fall and of a rise."""
+        if self.tested is None:
+            return {}
+        falls, rises = self.tested.evidence[:, :, -1].tolist()
+        known = zip(SEQUENCES, falls, rises, self.tested.learned, strict=True)
+        return {name: (fall, rise) for name, fall, rise, learned in known if learned}
+
     def finding(self, side: Side, i: int) -> dict[str, Any]:
         """The finding of window i, with its interval, as plain JSON on the metric's own scale."""
         assert self.levels is not None
-        tested = self.tests[side.metric]
+        assert self.tested is not None
         test = Test(int(side.test[i]))
-        found = side.at(i)
-        # a sequence has no interval of its own: it shows that of the quarter of an hour it ends with
         shown = Test.QUARTER if test is Test.SEQUENCE else test
         alpha = 2.0 * math.exp(-self.levels.of(side.metric, shown))
-        if shown is Test.WINDOW:
-            lower, upper = window_interval(tested, side.metric, alpha, i)
-            weight = tested.weight
-        else:
-            lower, upper = span_interval(tested, side.metric, alpha, i, shown)
-            weight = tested.spans[shown].weight
+        lower, upper = shown_interval(self.tested, side.metric, alpha, i, shown)
+        weight = self.tested.shown(shown, side.metric).weight
+        found = side.at(i)
         return found | {
             "lower": lower if np.isfinite(lower) else None,
             "upper": upper if np.isfinite(upper) else None,
@@ -138,57 +156,59 @@ _OVER: Final = {
 
 def read(
     profile: Profile | None,
-    whole: WindowBlock,
+    block: WindowBlock,
     signals: Signals,
-    outlook: Outlook | None,
+    outlook: Callable[[], Outlook] | None,
+    levels: Levels | None,
     lead: int,
     before: Before,
     policy: Policy,
+    one: OneWindow | None = None,
 ) -> Reading:
-    """Read windows `lead`.. of `whole` against the profile; see `Reading`.
+    """Read the windows of a block against the profile; see `Reading`.
 
-    `signals` are those of `whole`, masked where a window is absent or broken; `outlook`, of shape (signals, len(whole)), is what
-    was expected of them, None (and the profile None) while learning.
+    `signals` are those of `lead` windows before it and its own, masked where a window is absent or broken; `outlook` gives what
+    was expected of them, `levels` are those of the profile; all None while learning. `one` is given where a single window can be tested by itself.
     """
-    count = len(whole) - lead
-    absent_run = _runs(~whole.present[lead:], before.absent_run)
+    count = len(block)
+    absent_run = _runs(~block.present, before.absent_run)
     alpha = alpha_of(policy)
-    if profile is None or outlook is None:
+    if profile is None or outlook is None or levels is None:
         blank = {metric.name: _blank(count) for metric in CATALOGUE}
         nothing, never = np.ones(count), np.zeros(count, dtype=np.bool_)
         return Reading(
-            {}, [], None, blank, absent_run, nothing, never, nothing, lead, signals, whole, None, alpha
+            None, [], None, blank, absent_run, nothing, never, nothing, block, lead, signals, None, alpha
         )
-    levels = levels_of(profile, policy)
-    link = outlook.link
-    tests = score(profile, signals, outlook, lead, Sequences(before.sequences, levels.most_evidence()))
-    traffic = exact_exp(link[AT["throughput"]])[lead:]
-    absent = absent_run > 0
-    silence = np.ones(count)
+    sequences = Sequences(before.sequences, levels.most_evidence)
+    full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
+    tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
+    traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
+    silence, scores = np.ones(count), _scores(tested, levels)
+    absent = absent_run > 0.0
     if absent.any():
+        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]))
         silence[absent] = silence_probability(
-            profile, traffic[absent], outlook.drift[AT["throughput"]][lead:][absent], absent_run[absent]
+            profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
         )
-    scores = {metric.name: _scores(tests, metric.name, count, levels) for metric in CATALOGUE}
-    scores["silence"] = Scores(
-        np.where(absent, 0.0, np.nan),
-        np.where(absent, traffic, np.nan),
-        np.where(absent, silence, np.nan),
-        (partial(_no_bounds, count),),
-    )
+        scores["silence"] = Scores(
+            np.where(absent, 0.0, np.nan),
+            np.where(absent, traffic, np.nan),
+            np.where(absent, silence, np.nan),
+            (partial(_no_bounds, count),),
+        )
     return Reading(
-        tests=tests,
-        sides=find(profile, tests, levels, policy),
+        tested=tested,
+        sides=find(profile, tested, levels, policy),
         levels=levels,
         scores=scores,
         absent_run=absent_run,
         silence=silence,
         silent=(absent_run >= SILENT_MINUTES) & (silence <= alpha),
         traffic=traffic,
+        block=block,
         lead=lead,
         signals=signals,
-        whole=whole,
-        link=link,
+        outlook=outlook,
         alpha=alpha,
     )
 
@@ -203,6 +223,8 @@ class Before:
 
 def _runs(absent: np.typing.NDArray[np.bool_], before: int) -> Floats:
     """Minutes without a row up to and with each window; `before` of them lie before the first."""
+    if not absent.any():
+        return np.zeros(len(absent))
     at = np.arange(1, len(absent) + 1)
     last_there = np.maximum.accumulate(np.where(absent, -before, at))
     return np.where(absent, at - last_there, 0).astype(np.float64)
@@ -217,17 +239,19 @@ def _no_bounds(count: int) -> tuple[Floats, Floats]:
     return np.full(count, np.nan), np.full(count, np.nan)
 
 
-def _scores(tests: dict[str, Tested], name: str, count: int, levels: Levels) -> Scores:
-    tested = tests.get(name)
-    if tested is None:
-        return _blank(count)
-    scale, level = scale_of(name), levels.of(name, Test.WINDOW)
-    return Scores(
-        tested.value * scale,
-        tested.expected * scale,
-        slowed(two_sided(tested.low, tested.high), level, levels.nominal),
-        (interval_of(tested, name, 2.0 * math.exp(-level), scale),),
-    )
+def _scores(tested: Tested, levels: Levels) -> dict[str, Scores]:
+    """The ledger's columns of every metric of the catalogue, in its order; silence has nothing to say."""
+    value, expected = tested.value * _SCALES, tested.expected * _SCALES
+    p = two_sided(tested.low[Test.WINDOW], tested.high[Test.WINDOW])
+    level = levels.of_metrics[Test.WINDOW, :, None]
+    slow = bare_exp(bare_log(p) * (levels.nominal / level))
+    p = np.where(level <= levels.nominal, p, slow)
+    scores = {
+        name: Scores(value[row], expected[row], p[row], (interval_of(tested, name, alpha, scale_of(name)),))
+        for row, (name, alpha) in enumerate(zip(METRICS, levels.of_intervals, strict=True))
+    }
+    scores["silence"] = _blank(len(value[0]))
+    return scores
 
 
 def _method(metric: str) -> str:

@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.budget import CALIBRATED, surprises
+from auditor.detection.budget import surprises
 from auditor.detection.hours import MINUTES, Part, summarise_hours
-from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
-from auditor.detection.tested import Test
+from auditor.detection.signals import AT, SIGNALS, Signals
+from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
-    from auditor.detection.profile import Profile
+    from auditor.detection.budget import Levels
+    from auditor.detection.profile import Profile, Standing
     from auditor.detection.reading import Reading
+    from auditor.detection.tested import Tested
     from auditor.detection.tracking import Tracked
     from auditor.detection.windows import Floats, WindowBlock
 
+_AFTER: Final = ROW["throughput"] + 1
+_BETWEEN: Final = AT["avg_response_time_ms"] - _AFTER
+_END: Final = AT["cache_size"] + 1
+"""Between the metrics of `Tested`, among the signals, stand the parts of the average latency."""
+_NO_HOURS: Final = np.zeros((0, len(SIGNALS), len(Part)))
 OPENING_CREDIT: Final = 1.0
 """How far beyond its level a test's surprise counts where an incident opens: enough for too low a level to rise, too little for a
 fault to deafen."""
@@ -31,30 +38,32 @@ class Rolled:
     ----------
     profile
         In the last hour; None while learning.
-    levels
-        The levels of the second hour, the third and so on.
+    later
+        Where level and load stand in the second hour, the third and so on.
     parts
         Shape (hours - 1, signals, 4): the summaries of all hours but the last.
+    closing
+        That of the last hour, shape (signals, 4), where it is whole and begins in the chunk; else None.
     """
 
     profile: Profile | None
-    levels: tuple[Floats, ...]
+    later: tuple[Standing, ...]
     parts: Floats
+    closing: Floats | None = None
 
     @classmethod
-    def over(cls, profile: Profile | None, chunk: WindowBlock) -> Rolled:
-        """Roll the profile over a chunk, which begins an hour where it has more than one."""
-        hours = -(-len(chunk) // MINUTES)
-        if profile is None or hours < 2 or chunk.first_minute % MINUTES:
-            return cls(profile, (), np.zeros((0, len(SIGNALS), len(Part))))
-        signals = signals_of(chunk.slice(0, (hours - 1) * MINUTES))
-        shape = (len(SIGNALS), hours - 1, MINUTES)
-        parts = summarise_hours(Signals(signals.value.reshape(shape), signals.weight.reshape(shape)))
-        levels = []
-        for back, part in enumerate(parts):
-            profile = profile.with_hour(chunk.first_minute // MINUTES + back, part[:, Part.LEVEL])
-            levels.append(profile.level)
-        return cls(profile, tuple(levels), parts)
+    def over(cls, profile: Profile | None, chunk: WindowBlock, signals: Signals) -> Rolled:
+        """Roll the profile over a chunk, which begins an hour where it has more than one; `signals` are its own."""
+        hours, open_windows = divmod(len(chunk), MINUTES)
+        if profile is None or not hours or chunk.first_minute % MINUTES:
+            return cls(profile, (), _NO_HOURS)
+        whole = signals.slice(0, hours * MINUTES)
+        shape = (len(SIGNALS), hours, MINUTES)
+        parts = summarise_hours(Signals(whole.value.reshape(shape), whole.weight.reshape(shape)))
+        closing = None if open_windows else parts[-1]
+        earlier = parts if open_windows else parts[:-1]
+        standings = profile.standings_after(chunk.first_minute // MINUTES, earlier[:, :, Part.LEVEL])
+        return cls(profile.standing_at(standings), tuple(standings), earlier, closing)
 
 
 def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: Tracked) -> Floats:
@@ -63,19 +72,28 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
     `before` is that of the first hour before the chunk. Of what belongs to an incident its opening counts alone, as not much more than what
     opens one.
     """
-    minutes = chunk.first_minute + np.arange(len(chunk))
-    starts = np.flatnonzero((minutes % MINUTES == 0) | (np.arange(len(chunk)) == 0))
+    ahead = -chunk.first_minute % MINUTES
+    starts = [0, *range(ahead or MINUTES, len(chunk), MINUTES)]
     peaks = np.full((len(starts), len(SIGNALS), len(Test)), np.nan)
-    left_out = (tracked.excluded | tracked.anomalous) & ~tracked.opening
-    if reading.levels is not None:
-        for name, tested in reading.tests.items():
-            if name not in CALIBRATED:
-                continue
-            at = AT[name]
-            most = reading.levels.level[at][:, None] + OPENING_CREDIT
-            surprise = surprises(name, tested)
-            surprise = np.where(tracked.opening, np.minimum(surprise, most), surprise)
-            unknown = left_out | (tested.doubtful & (surprise >= most - OPENING_CREDIT))
-            peaks[:, at] = np.fmax.reduceat(np.where(unknown, np.nan, surprise), starts, axis=1).T
+    if reading.levels is not None and reading.tested is not None:
+        surprise = _counted(surprises(reading.tested), reading.tested, reading.levels, tracked)
+        largest = surprise if len(chunk) == 1 else np.fmax.reduceat(surprise, starts, axis=2)
+        peaks[:, :_AFTER] = largest[:, :_AFTER].T
+        peaks[:, _AFTER + _BETWEEN : _END] = largest[:, _AFTER:].T
     peaks[0] = np.fmax(peaks[0], before)
     return peaks
+
+
+def _counted(surprise: Floats, tested: Tested, levels: Levels, tracked: Tracked) -> Floats:
+    """The surprises that are learned from, NaN elsewhere; shape (tests, metrics, n)."""
+    most = levels.of_metrics[:, :, None] + OPENING_CREDIT
+    if tracked.opening.any():
+        surprise = np.where(tracked.opening, np.minimum(surprise, most), surprise)
+    row = ROW["throughput"]
+    beyond = surprise[:, row] >= most[:, row] - OPENING_CREDIT
+    if beyond.any():
+        surprise[:, row][beyond & tested.doubtful] = np.nan
+    left_out = (tracked.excluded | tracked.anomalous) & ~tracked.opening
+    if left_out.any():
+        surprise[:, :, left_out] = np.nan
+    return surprise

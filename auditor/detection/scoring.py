@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.mix import average_by_mix, follow_ups
-from auditor.detection.sequential import evidence
-from auditor.detection.signals import AT, LATENCY_OFFSET, Signals
-from auditor.detection.tails.count import count_tails
-from auditor.detection.tails.elementary import exact_exp
-from auditor.detection.tails.gauge import gauge_tails
-from auditor.detection.tails.proportion import proportion_tails
-from auditor.detection.tested import LEAST_KNOWN, SPANS, WIDTH, Spanned, Test, Tested
+from auditor.detection.counts import doubts_of, operations_tested
+from auditor.detection.gauges import gauges_tested, parts_tested
+from auditor.detection.one_window import one_window_tested
+from auditor.detection.proportions import proportions_tested
+from auditor.detection.response import by_lookups, lookups_gathered
+from auditor.detection.sequential import evidence_of_one, evidences
+from auditor.detection.signals import AT
+from auditor.detection.tested import LEAD, METRICS, ROW, SEQUENCES, SPANS, Tested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from auditor.detection.one_window import Ahead
     from auditor.detection.profile import Outlook, Profile
+    from auditor.detection.signals import Signals
+    from auditor.detection.tested import Family, Shown, Test
     from auditor.detection.windows import Floats
 
-Mask = np.typing.NDArray[np.bool_]
-Tails = tuple["Floats", "Floats"]
-
-LEAST_VARIANCE: Final = 1e-8
-"""On the log scale: no gauge is known to better than a hundredth of a percent."""
-NEAR: Final = 1.5
-"""Deviations within which a span is not looked at more closely."""
-
-PROPORTIONS: Final = ("hit_rate", "error_rate", "eviction_rate")
-GAUGES: Final = (
-    "avg_hit_response_time_ms",
-    "avg_miss_response_time_ms",
-    "p95_response_time_ms",
-    "p99_response_time_ms",
-    "cache_size",
-    "avg_response_time_ms",
-)
-MOST_DEGREES: Final = 8.0
-"""How many operations behind a window make its latency more nearly normal: single ones are heavy-tailed, and so are short means of them."""
-SEQUENCES: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
-"""Metrics in which a small change that lasts is looked for."""
-
-_P_AT: Final = np.array([AT[name] for name in PROPORTIONS])
-_G_AT: Final = np.array([AT[name] for name in GAUGES])
-_OFFSET: Final = np.array([[1.0 if name == "cache_size" else LATENCY_OFFSET] for name in GAUGES])
+AT_OF_METRICS: Final = [AT[name] for name in METRICS]
+_ROWS: Final = [ROW[name] for name in SEQUENCES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +38,7 @@ class Sequences:
     most: Mapping[str, float]
 
 
-def score(
-    profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
-) -> dict[str, Tested]:
+def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences) -> Tested:
     """Test windows `lead`.. of `signals`; those before them only complete the spans.
 
     Parameters
@@ -74,252 +53,115 @@ def score(
         How many windows come before those to be tested.
     sequences
         Where the sequential tests stood before the first window to be tested.
-
-    Returns
-    -------
-    tests
-        `Tested` of shape (n,) for each signal with a learned normal and a test.
     """
-    tests = _proportions(profile, signals, outlook, lead, sequences)
-    if profile.hours[AT["throughput"]]:
-        tests["throughput"] = _count(profile, signals, outlook, AT["throughput"], lead)
-    return tests | _gauges(profile, signals, outlook, lead, sequences)
-
-
-def sliding(values: Floats, lead: int, width: int) -> Floats:
-    """Sums over the last `width` windows along the last axis, for windows `lead`.., added in one fixed order so that no split shows.
-
-    Windows before the first given count as nothing.
-    """
-    count = values.shape[-1]
-    padded = np.concatenate([np.zeros((*values.shape[:-1], width - 1)), values], axis=-1)
-    total = padded[..., width - 1 + lead :].copy()
-    for back in range(1, width):
-        total += padded[..., width - 1 + lead - back : width - 1 + count - back]
-    return total
-
-
-def _near(z: Floats, window_z: Floats, enough: Mask) -> Mask:
-    """Where a span is worth an exact tail: far out, and the newest window on the same side."""
-    return enough & (np.abs(z) > NEAR) & (z * window_z > 0.0)
-
-
-def _only(where: Mask, enough: Mask, tails: Callable[..., Tails], arguments: tuple[Floats, ...]) -> Tails:
-    """Both tails where asked for, 1 elsewhere, NaN where too little is known."""
-    low = np.where(enough, 1.0, np.nan)
-    high = low.copy()
-    if where.any():
-        low[where], high[where] = tails(*(argument[where] for argument in arguments))
-    return low, high
-
-
-def degrees_of(name: str, weight: Floats, test: Test) -> Floats:
-    """Degrees of freedom of a gauge's predictive distribution, shape as `weight`, the operations behind the newest window.
-
-    The cache's size is no mean of operations, and tame.
-    """
-    behind = np.full_like(weight, MOST_DEGREES) if name == "cache_size" else np.minimum(weight, MOST_DEGREES)
-    return 3.0 + WIDTH[test] + behind
-
-
-def concentration_of(mean: Floats, variance: Floats | float) -> Floats:
-    """Beta concentration whose variance is that of a logit-scale `variance` about `mean`, by the delta method."""
-    return np.maximum(1.0 / (mean * (1.0 - mean) * variance) - 1.0, 1.0)
-
-
-def _proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
-    variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
-    return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
-
-
-def _proportions(
-    profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
-) -> dict[str, Tested]:
-    link, trials = outlook.link, signals.weight[_P_AT]
-    known = trials > 0
-    successes = np.where(known, signals.value[_P_AT], 0.0)
-    p = 1.0 / (1.0 + exact_exp(-link[_P_AT]))
-    drift, spread = outlook.drift[_P_AT][:, lead:], profile.spread[_P_AT][:, None]
-    k, n, mean, there = (part[:, lead:] for part in (successes, trials, p, known))
-    concentration = concentration_of(mean, drift + spread)
-    low, high = (
-        part.reshape(k.shape)
-        for part in proportion_tails(*(np.ravel(part) for part in (k, n, mean, concentration)))
+    families = (
+        proportions_tested(profile, signals, outlook, lead),
+        operations_tested(profile, signals, outlook, lead),
+        gauges_tested(profile, signals, outlook, lead),
     )
-    z = _proportion_z(k, n, mean, concentration)
-    gathered = np.stack([trials, successes, known, trials * p])
-    spans = {}
-    for test in SPANS:
-        span_n, span_k, said, expected = sliding(gathered, lead, WIDTH[test])
-        span_mean = np.where(span_n > 0, expected / np.maximum(span_n, 1e-300), mean)
-        variance = drift + spread / np.maximum(said, 1.0)
-        c = concentration_of(span_mean, variance)
-        enough = there & (said >= LEAST_KNOWN[test])
-        near = _near(_proportion_z(span_k, span_n, span_mean, c), z, enough)
-        one = (span_k, span_n, span_mean, c)
-        span_low, span_high = _only(near, enough, proportion_tails, one)
-        spans[test] = Spanned(
-            span_low,
-            span_high,
-            np.where(enough, span_k / np.maximum(span_n, 1.0), np.nan),
-            np.where(enough, span_mean, np.nan),
-            span_n,
-            variance,
-            said,
-        )
-    whole = Tested(
-        value=np.where(there, k / np.maximum(n, 1.0), np.nan),
-        expected=np.where(there, mean, np.nan),
-        low=np.where(there, low, np.nan),
-        high=np.where(there, high, np.nan),
-        weight=n,
-        centre=link[_P_AT][:, lead:],
-        variance=drift + spread,
-        spans=spans,
+    learned = profile.hours[AT_OF_METRICS] > 0.0
+    there = np.concatenate([family.there for family in families]) & learned[:, None]
+    z = np.where(there, np.concatenate([family.z for family in families]), np.nan)
+    shared = np.concatenate([family.shared for family in families])
+    asked = lookups_gathered(signals, outlook)
+    tested = Tested(
+        value=np.where(there, np.concatenate([family.value for family in families]), np.nan),
+        expected=np.where(there, np.concatenate([family.expected for family in families]), np.nan),
+        tails=_tails(families, there, learned),
+        weight=np.concatenate([family.weight for family in families]),
+        centre=np.concatenate([family.centre for family in families]),
+        variance=np.concatenate([family.variance for family in families]),
+        evidence=_evidence(z[_ROWS], shared[_ROWS], sequences),
+        learned=[bool(learned[row]) for row in _ROWS],
+        spans=partial(_span, families),
+        parts=partial(parts_tested, profile, signals, outlook, lead),
+        doubts=partial(doubts_of, profile, outlook, families[1].expected[0], lead),
+        gathered=partial(_gathered, [*(part for family in families for part in family.gathered), asked]),
     )
-    return _apart(profile, whole, PROPORTIONS, np.where(there, z, np.nan), sequences)
+    return by_lookups(tested, asked, profile, signals, outlook, lead, sequences)
 
 
-def _apart(
-    profile: Profile, whole: Tested, names: tuple[str, ...], z: Floats, sequences: Sequences
-) -> dict[str, Tested]:
-    """The rows of arrays of shape (signals, n), one `Tested` each, with its sequential tests."""
-    tests = {}
-    for row, name in enumerate(names):
-        if not profile.hours[AT[name]]:
-            continue
-        spans = {
-            test: Spanned(
-                s.low[row],
-                s.high[row],
-                s.value[row],
-                s.expected[row],
-                s.weight[row],
-                s.variance[row],
-                s.windows[row],
-            )
-            for test, s in whole.spans.items()
-        }
-        tested = Tested(
-            whole.value[row],
-            whole.expected[row],
-            whole.low[row],
-            whole.high[row],
-            whole.weight[row],
-            whole.centre[row],
-            whole.variance[row],
-            spans,
-        )
-        if name in SEQUENCES:
-            fall, rise = sequences.started.get(name, (0.0, 0.0))
-            most = sequences.most[name]
-            tested = replace(tested, fall=evidence(-z[row], fall, most), rise=evidence(z[row], rise, most))
-        tests[name] = tested
-    return tests
+@dataclass(frozen=True, slots=True)
+class OneWindow:
+    """What it takes to test a single window in plain floats: what is expected of its hour, and what was gathered of the windows before it."""
+
+    ahead: Ahead
+    gathered: Floats
+
+    def traffic(self, minute: int) -> Floats:
+        """Operations expected of a minute, shape (1,)."""
+        return np.array([self.ahead.traffic[minute - self.ahead.hour_start]])
 
 
-def _count(profile: Profile, signals: Signals, outlook: Outlook, at: int, lead: int) -> Tested:
-    known = signals.weight[at] > 0
-    counts = np.where(known, signals.value[at], 0.0)
-    link = outlook.link[at] + follow_ups(profile, signals, outlook.link)
-    mean_all = exact_exp(link)
-    drift, spread = outlook.drift[at][lead:], profile.spread[at]
-    count, mean, there = counts[lead:], mean_all[lead:], known[lead:]
-    doubt = outlook.doubt[lead:]
-    size = 1.0 / np.expm1(drift + spread)
-    low, high = count_tails(count, mean, size)
-    z = (count - mean) / np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
-    gathered = np.stack([known, np.where(known, mean_all, 0.0), counts])
-    spans = {}
-    for test in SPANS:
-        said, expected, span_count = sliding(gathered, lead, WIDTH[test])
-        span_mean = np.maximum(expected, 1e-9)
-        windows = np.maximum(said, 1.0)
-        variance = drift + spread / windows
-        span_size = 1.0 / np.expm1(variance)
-        enough = there & (said >= LEAST_KNOWN[test])
-        deviation = np.sqrt(span_mean + span_mean * span_mean / span_size)
-        near = _near((span_count - span_mean) / deviation, z, enough)
-        one = (span_count, span_mean, span_size)
-        span_low, span_high = _only(near, enough, count_tails, one)
-        spans[test] = Spanned(
-            span_low,
-            span_high,
-            np.where(enough, span_count / windows, np.nan),
-            np.where(enough, span_mean / windows, np.nan),
-            span_count,
-            variance,
-            said,
-        )
+def score_one(
+    one: OneWindow, signals: Signals, minute: int, sequences: Sequences, full: Callable[[], Tested]
+) -> Tested:
+    """`score` of the last of `signals`, at `minute`; `full` gives it the long way, for what is rarely asked for."""
+    value, weight = signals.value[:, -1].tolist(), signals.weight[:, -1].tolist()
+    try:
+        plain = one_window_tested(one.ahead, one.gathered[:LEAD], value, weight, minute)
+    except (ArithmeticError, ValueError):
+        return full()
+    if plain is None:
+        return full()
+    numbers = np.array([plain.value, plain.expected, plain.weight, plain.centre, plain.variance])[:, :, None]
+    tails = np.array([plain.low, plain.high])[:, :, :, None]
     return Tested(
-        value=np.where(there, count, np.nan),
-        expected=np.where(there, mean, np.nan),
-        low=np.where(there, low, np.nan),
-        high=np.where(there, high, np.nan),
-        weight=np.where(there, count, 0.0),
-        centre=link[lead:],
-        variance=drift + spread,
-        spans=spans,
-        doubt=np.where(doubt > 0.0, doubt + 4.0 * np.sqrt(6.0 / np.maximum(mean, 1.0) + drift + spread), 0.0),
+        *(numbers[0], numbers[1], tails, numbers[2], numbers[3], numbers[4]),
+        evidence=_evidence_of_one([(plain.z[row], plain.shared[row]) for row in _ROWS], sequences),
+        learned=one.ahead.learned_sequences,
+        spans=lambda test, row: full().spans(test, row),
+        parts=lambda: full().parts(),
+        doubts=lambda: full().doubts(),
+        gathered=lambda: plain.gathered,
     )
 
 
-def _gauges(
-    profile: Profile, signals: Signals, outlook: Outlook, lead: int, sequences: Sequences
-) -> dict[str, Tested]:
-    logs, weight, centre = signals.value[_G_AT], signals.weight[_G_AT].copy(), outlook.link[_G_AT].copy()
-    drift = outlook.drift[_G_AT].copy()
-    variance = drift + np.stack([profile.spread_at(AT[name], weight[row]) for row, name in enumerate(GAUGES)])
-    if profile.hours[AT["avg_response_time_ms"]]:
-        mixed = average_by_mix(profile, signals, outlook)
-        centre[-1], variance[-1], drift[-1], weight[-1] = (
-            mixed.centre,
-            mixed.variance,
-            mixed.drift,
-            mixed.weight,
-        )
-    known = weight > 0
-    variance = np.maximum(variance, LEAST_VARIANCE)
-    location, scale, there = centre[:, lead:], np.sqrt(variance[:, lead:]), known[:, lead:]
-    degrees = {
-        test: np.stack([degrees_of(name, weight[row, lead:], test) for row, name in enumerate(GAUGES)])
-        for test in (Test.WINDOW, *SPANS)
-    }
-    x = np.where(there, logs[:, lead:], location)
-    low, high = gauge_tails(x, location, scale, degrees[Test.WINDOW])
-    z = (x - location) / scale
-    gathered = np.stack(
-        [known, np.where(known, logs - centre, 0.0), np.where(known, variance - drift, 0.0), weight]
-    )
-    expected = exact_exp(location) - _OFFSET
-    spans = {}
-    for test in SPANS:
-        said, away, beyond, span_weight = sliding(gathered, lead, WIDTH[test])
-        number = np.maximum(said, 1.0)
-        away = away / number
-        span_variance = np.maximum(drift[:, lead:] + beyond / (number * number), LEAST_VARIANCE)
-        enough = there & (said >= LEAST_KNOWN[test])
-        span_scale = np.sqrt(span_variance)
-        near = _near(away / span_scale, z, enough)
-        one = (away, np.zeros_like(away), span_scale, degrees[test])
-        span_low, span_high = _only(near, enough, gauge_tails, one)
-        spans[test] = Spanned(
-            span_low,
-            span_high,
-            np.where(enough, exact_exp(location + away) - _OFFSET, np.nan),
-            np.where(enough, expected, np.nan),
-            span_weight,
-            span_variance,
-            said,
-        )
-    whole = Tested(
-        value=np.where(there, exact_exp(x) - _OFFSET, np.nan),
-        expected=np.where(there, expected, np.nan),
-        low=np.where(there, low, np.nan),
-        high=np.where(there, high, np.nan),
-        weight=np.where(there, weight[:, lead:], 0.0),
-        centre=location,
-        variance=variance[:, lead:],
-        spans=spans,
-    )
-    return _apart(profile, whole, GAUGES, np.where(there, z, np.nan), sequences)
+def _gathered(parts: list[Floats]) -> Floats:
+    rows = [part[:, :, -LEAD - 1 :].swapaxes(0, 1) for part in parts]
+    return np.concatenate([row.reshape(-1, row.shape[-1]) for row in rows])[:, ::-1].T.copy()
+
+
+def _tails(
+    families: tuple[Family, ...],
+    there: np.typing.NDArray[np.bool_],
+    learned: np.typing.NDArray[np.bool_],
+) -> Floats:
+    tails = np.empty((2, len(SPANS) + 1, *there.shape))
+    np.concatenate([family.low for family in families], axis=1, out=tails[0])
+    np.concatenate([family.high for family in families], axis=1, out=tails[1])
+    if not there.all():
+        tails[:, 0, ~there] = np.nan
+        tails[:, :, ~learned] = np.nan
+    return tails
+
+
+def _evidence(z: Floats, shared: Floats, sequences: Sequences) -> Floats:
+    """The sequences' evidence of falls and of rises, given the rows of their metrics: residuals, and a deviation of the drift.
+
+    Windows of an hour share their drift, so that a sequence must not sum it up. It is tested against a level that is off by as much.
+    """
+    sums = evidences(np.concatenate([-z - shared, z - shared]), *_ends(sequences))
+    return np.array(sums).reshape(2, *z.shape)
+
+
+def _evidence_of_one(z: list[tuple[float, float]], sequences: Sequences) -> Floats:
+    off = [*(-away - shared for away, shared in z), *(away - shared for away, shared in z)]
+    sums = map(evidence_of_one, off, *_ends(sequences))
+    return np.array(list(sums)).reshape(2, len(z), 1)
+
+
+def _ends(sequences: Sequences) -> tuple[list[float], list[float]]:
+    """Where falls and rises begin, and how far they may go."""
+    starts = [sequences.started.get(name, (0.0, 0.0)) for name in SEQUENCES]
+    most = [sequences.most[name] for name in SEQUENCES]
+    return [*(fall for fall, _ in starts), *(rise for _, rise in starts)], most * 2
+
+
+def _span(families: tuple[Family, ...], test: Test, row: int) -> Shown:
+    """What a span's test of a metric's row looked at."""
+    for family in families:
+        if row < len(family.there):
+            return family.span(test, row)
+        row -= len(family.there)
+    raise IndexError(row)

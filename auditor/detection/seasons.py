@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.hours import median, robust_centre
+from auditor.detection.hours import median, robust_centre, robust_centres_without_each
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -60,12 +60,7 @@ def daily_shape(level: Floats, first_hour: int) -> Shape:
     centred = np.where(whole[:, None, :], by_day - median(by_day, axis=1)[:, None, :], np.nan)
     number = whole.sum(axis=0)
     repeated = _shrunk(robust_centre(centred), number)
-    rows = np.stack(
-        [
-            _shrunk(robust_centre(np.delete(centred, day, axis=0)), number - whole[day])
-            for day in range(len(by_day))
-        ]
-    )
+    rows = _shrunk(robust_centres_without_each(centred), (number - whole)[:, None])
     enough = number >= LEAST_DAYS
     return Shape(np.where(enough, _by_hour(rows, first_hour, hours), 0.0), np.where(enough, repeated, 0.0))
 
@@ -98,9 +93,8 @@ def weekly_shape(level: Floats, first_hour: int) -> Shape:
         if len(same) < LEAST_WEEKS:
             continue
         repeated[slot] = _shrunk(median(away[same]), known[same].sum(axis=0))
-        for day in same:
-            others = same[same != day]
-            rows[day] = _shrunk(median(away[others]), known[others].sum(axis=0))
+        others = np.array([same[same != day] for day in same])
+        rows[same] = _shrunk(median(away[others], axis=1), known[others].sum(axis=1))
     enough = (
         np.stack([known[weekday == slot].sum(axis=0) for slot in range(WEEK_DAYS)]).min(axis=0) >= LEAST_WEEKS
     )

@@ -7,12 +7,14 @@ telling moment. It finds a shift of a fraction of a window's deviation once that
 
 from __future__ import annotations
 
-from itertools import accumulate
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from auditor.detection.windows import Floats
 
 SHIFT: Final = 0.5
@@ -39,8 +41,29 @@ def evidence(z: Floats, start: float, most: float) -> Floats:
     evidence
         Shape (n,), from 0 to `most`; natural logarithms. Any split into blocks gives the same bits.
     """
-    step = SHIFT * np.clip(z, -BOUND, BOUND) - 0.5 * SHIFT * SHIFT
-    steps = np.where(np.isfinite(step), step, 0.0).tolist()
-    sums = accumulate(steps, lambda total, more: min(max(total + more, 0.0), most), initial=start)
-    next(sums)
-    return np.fromiter(sums, dtype=np.float64, count=len(steps))
+    return np.array(evidences(z[None], [start], [most])[0], dtype=np.float64)
+
+
+def evidences(z: Floats, starts: Sequence[float], most: Sequence[float]) -> list[list[float]]:
+    """`evidence` of several courses, the rows of z."""
+    step = SHIFT * np.minimum(np.maximum(z, -BOUND), BOUND) - 0.5 * SHIFT * SHIFT
+    rows = np.where(np.isfinite(step), step, 0.0).tolist()
+    return [_summed(row, *ends) for row, *ends in zip(rows, starts, most, strict=True)]
+
+
+def evidence_of_one(z: float, start: float, most: float) -> float:
+    """`evidence` after a single window."""
+    step = SHIFT * min(max(z, -BOUND), BOUND) - 0.5 * SHIFT * SHIFT if math.isfinite(z) else 0.0
+    return _summed([step], start, most)[0]
+
+
+def _summed(sums: list[float], total: float, most: float) -> list[float]:
+    """The sums, in the place of what is added."""
+    for at, more in enumerate(sums):
+        total += more
+        if total > most:
+            total = most
+        elif not total > 0.0:
+            total = 0.0
+        sums[at] = total
+    return sums

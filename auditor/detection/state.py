@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import base64
 import copy
-from dataclasses import dataclass, field
+import operator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.budget import levels_of
 from auditor.detection.hours import MINUTES, History
+from auditor.detection.one_window import Ahead
 from auditor.detection.profile import Profile
-from auditor.detection.signals import SIGNALS
+from auditor.detection.scoring import OneWindow
+from auditor.detection.signals import SIGNALS, Signals, signals_of
 from auditor.detection.tested import LEAD, Test
+from auditor.detection.validity import broken_identities
 from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
+    from auditor.detection.budget import Levels
     from auditor.detection.judgement import State
+    from auditor.detection.policy import Policy
     from auditor.detection.windows import Floats
 
 STATE_VERSION: Final = 2
@@ -27,6 +34,23 @@ KEPT: Final = MINUTES + LEAD
 def no_peaks() -> Floats:
     """What the peaks of an hour are before its first window."""
     return np.full((len(SIGNALS), len(Test)), np.nan)
+
+
+class KeptState(dict[str, Any]):
+    """A state as JSON that carries the memory it was written from, so that whoever hands this very object back spares its reading.
+
+    Copied, pickled or joined with another it is a plain dict. Its parts may be replaced, which is noticed; profile and history are not to be
+    changed in place.
+    """
+
+    __slots__ = ("memory",)
+
+    def __init__(self, state: dict[str, Any], memory: Memory) -> None:
+        super().__init__(state)
+        self.memory = memory
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
 
 
 @dataclass(slots=True)
@@ -58,6 +82,14 @@ class Memory:
         The current incident of each track, as JSON; see `incidents`.
     agreed
         The levels that "normal has moved" is measured from; None in the first day.
+    lead_signals
+        The signals of the last windows, at most `LEAD`, masked where they say nothing; None where they have to be taken from `recent`.
+    ahead, gathered_spans
+        What the profile expects of the hour under way, by minute, and what spans are sums of in the last windows of it; None where not known.
+    written
+        The parts of the JSON that this memory was written as, or read from, last; what has not changed is not written again.
+    known_levels
+        The levels of a profile under a policy, the last that were asked for.
     """
 
     recent: WindowBlock | None = None
@@ -71,6 +103,11 @@ class Memory:
     gathered: History | None = None
     tracks: dict[str, Any] = field(default_factory=dict)
     agreed: dict[str, Any] | None = None
+    lead_signals: Signals | None = None
+    ahead: Ahead | None = None
+    gathered_spans: tuple[Profile, int, Floats] | None = None
+    written: _Written | None = None
+    known_levels: tuple[Profile, Policy, Levels] | None = None
 
     @property
     def history(self) -> History:
@@ -92,23 +129,51 @@ class Memory:
         self.excluded = np.concatenate([self.excluded, excluded])[-KEPT:]
         self.recent = joined(self.recent, block, KEPT)
 
+    def lead(self) -> Signals:
+        """The signals of the last windows that spans reach back to, masked where they say nothing."""
+        if self.lead_signals is None:
+            self.lead_signals = _no_signals() if self.recent is None else _lead_of(self.recent)
+        return self.lead_signals
+
+    def one_window(self, profile: Profile, hour_start: int) -> OneWindow | None:
+        """What it takes to test the next window by itself; None where the windows before it were judged by another profile, or in another hour."""
+        gathered = self.gathered_spans
+        if gathered is None or gathered[0] is not profile or gathered[1] != hour_start:
+            return None
+        if self.ahead is None or self.ahead.profile is not profile or self.ahead.hour_start != hour_start:
+            self.ahead = Ahead.of(profile, hour_start)
+        return OneWindow(self.ahead, gathered[2])
+
+    def levels(self, profile: Profile, policy: Policy) -> Levels:
+        """How surprising each test has to be, worked out once for a profile and a policy."""
+        known = self.known_levels
+        if known is None or known[0] is not profile or known[1] != policy:
+            known = self.known_levels = (profile, policy, levels_of(profile, policy))
+        return known[2]
+
     def as_json(self) -> State:
         """The state as plain JSON."""
-        return {
-            "version": STATE_VERSION,
-            "hot": {
-                "recent": None if self.recent is None else _block_as_json(self.recent),
-                "excluded": base64.b64encode(np.packbits(self.excluded).tobytes()).decode(),
-                "peaks": base64.b64encode(self.peaks.astype("<f8").tobytes()).decode(),
-                "sequences": {name: list(both) for name, both in self.sequences.items()},
-                "seen": self.seen,
-                "absent_run": self.absent_run,
-                "profile": None if self.profile is None else self.profile.as_json(),
-                "tracks": self.tracks,
-                "agreed": self.agreed,
-            },
-            "history": self.history.as_json() if self.stored_history is None else self.stored_history,
+        written = self.written
+        if written is None or written.of_profile is not self.profile:
+            profile = None if self.profile is None else self.profile.as_json()
+            written = self.written = _Written(self.profile, profile)
+        if self.stored_history is None:
+            # the arrays are as large as the text, and not looked at again before the hour is over
+            self.stored_history, self.gathered = self.history.as_json(), None
+        hot = {
+            "recent": None if self.recent is None else _block_as_json(self.recent),
+            "excluded": base64.b64encode(np.packbits(self.excluded).tobytes()).decode(),
+            "peaks": base64.b64encode(self.peaks.astype("<f8").tobytes()).decode(),
+            "sequences": {name: list(both) for name, both in self.sequences.items()},
+            "seen": self.seen,
+            "absent_run": self.absent_run,
+            "profile": written.profile,
+            "tracks": self.tracks,
+            "agreed": self.agreed,
         }
+        state = {"version": STATE_VERSION, "hot": hot, "history": self.stored_history}
+        self.written = replace(written, parts=_parts_of(state))
+        return KeptState(state, self)
 
     @classmethod
     def from_json(cls, state: State | None, implementation_type: str) -> Memory:
@@ -126,39 +191,82 @@ class Memory:
                 f"the stored state of {implementation_type} has version {state['version']}, this auditor reads {STATE_VERSION}"
             )
         hot = state["hot"]
+        memory = _kept(state)
+        if memory is None:
+            memory = cls._read(hot, implementation_type)
+            memory.stored_history = state["history"]
+        memory.sequences = {name: (fall, rise) for name, (fall, rise) in hot["sequences"].items()}
+        memory.seen, memory.absent_run = hot["seen"], hot["absent_run"]
+        memory.tracks, memory.agreed = copy.deepcopy(hot["tracks"]), hot["agreed"]
+        return memory
+
+    @classmethod
+    def _read(cls, hot: dict[str, Any], implementation_type: str) -> Memory:
         recent = None if hot["recent"] is None else _block_from_json(hot["recent"], implementation_type)
         bits = np.unpackbits(np.frombuffer(base64.b64decode(hot["excluded"]), dtype=np.uint8))
+        profile = None if hot["profile"] is None else Profile.from_json(hot["profile"])
         return cls(
             recent=recent,
             excluded=bits[: 0 if recent is None else len(recent)].astype(np.bool_),
             peaks=np.frombuffer(base64.b64decode(hot["peaks"]), dtype="<f8").reshape(no_peaks().shape).copy(),
-            sequences={name: (fall, rise) for name, (fall, rise) in hot["sequences"].items()},
-            seen=hot["seen"],
-            absent_run=hot["absent_run"],
-            profile=None if hot["profile"] is None else Profile.from_json(hot["profile"]),
-            stored_history=state["history"],
-            tracks=copy.deepcopy(hot["tracks"]),
-            agreed=hot["agreed"],
+            profile=profile,
+            written=_Written(profile, hot["profile"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A profile with its JSON, and the parts of the state it was written with."""
+
+    of_profile: Profile | None
+    profile: dict[str, Any] | None
+    parts: tuple[Any, ...] = ()
+
+
+def _parts_of(state: State) -> tuple[Any, ...]:
+    """What is only read anew where it is not the same object as when it was written."""
+    hot = state["hot"]
+    recent = hot["recent"] or {}
+    return (
+        *(hot["recent"], hot["excluded"], hot["peaks"], hot["profile"], state["history"]),
+        *(recent.get("columns"), recent.get("present"), recent.get("first_minute"), recent.get("windows")),
+    )
+
+
+def _kept(state: State) -> Memory | None:
+    """A copy of the memory that a state carries, if the state is still what was written then."""
+    if not isinstance(state, KeptState) or state.memory.written is None:
+        return None
+    same = all(map(operator.is_, _parts_of(state), state.memory.written.parts))
+    return replace(state.memory) if same else None
+
+
+def _no_signals() -> Signals:
+    return Signals(np.zeros((len(SIGNALS), 0)), np.zeros((len(SIGNALS), 0)))
+
+
+def _lead_of(recent: WindowBlock) -> Signals:
+    tail = recent.slice(max(0, len(recent) - LEAD), len(recent))
+    broken, _ = broken_identities(tail)
+    return signals_of(tail).masked(tail.present & ~broken)
 
 
 def joined(first: WindowBlock | None, second: WindowBlock, keep: int) -> WindowBlock:
     """The last `keep` windows of two blocks, the second following the first."""
     if first is None:
         return second.slice(max(0, len(second) - keep), len(second))
-    columns = {name: np.concatenate([first.columns[name], second.columns[name]])[-keep:] for name in COLUMNS}
+    values = np.concatenate([first.values, second.values], axis=1)[:, -keep:]
     present = np.concatenate([first.present, second.present])[-keep:]
     revision = np.concatenate([first.revision, second.revision])[-keep:]
     start = second.last_minute - len(present) + 1
-    return WindowBlock(second.implementation_type, start, columns, present, revision)
+    return WindowBlock(second.implementation_type, start, values, present, revision)
 
 
 def _block_as_json(block: WindowBlock) -> dict[str, Any]:
-    data = np.stack([block.columns[name] for name in COLUMNS]).astype("<f8")
     return {
         "first_minute": block.first_minute,
         "windows": len(block),
-        "columns": base64.b64encode(data.tobytes()).decode(),
+        "columns": base64.b64encode(block.values.astype("<f8").tobytes()).decode(),
         "present": base64.b64encode(np.packbits(block.present).tobytes()).decode(),
     }
 
@@ -167,6 +275,7 @@ def _block_from_json(stored: dict[str, Any], implementation_type: str) -> Window
     count = stored["windows"]
     data = np.frombuffer(base64.b64decode(stored["columns"]), dtype="<f8").reshape(len(COLUMNS), count)
     bits = np.unpackbits(np.frombuffer(base64.b64decode(stored["present"]), dtype=np.uint8))[:count]
-    columns = {name: data[i].astype(np.float64) for i, name in enumerate(COLUMNS)}
     zeros = np.zeros(count, dtype=np.int64)
-    return WindowBlock(implementation_type, stored["first_minute"], columns, bits.astype(np.bool_), zeros)
+    return WindowBlock(
+        implementation_type, stored["first_minute"], data.astype(np.float64), bits.astype(np.bool_), zeros
+    )

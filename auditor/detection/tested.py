@@ -1,15 +1,16 @@
-"""What the tests of a metric say of each window: alone, with the few minutes before it, and in sequence."""
+"""What the tests of the metrics say of each window: alone, with the few minutes before it, and in sequence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from auditor.detection.windows import Floats
 
@@ -34,18 +35,30 @@ LEAST_KNOWN: Final[Mapping[Test, int]] = {Test.FEW: 3, Test.QUARTER: 8}
 LEAD: Final = max(WIDTH.values()) - 1
 """Windows before the first that its spans reach back to."""
 
+METRICS: Final = (
+    "hit_rate",
+    "error_rate",
+    "eviction_rate",
+    "throughput",
+    "avg_response_time_ms",
+    "p95_response_time_ms",
+    "p99_response_time_ms",
+    "cache_size",
+)
+"""The metrics that are tested in every window, in the order of their rows in `Tested`: proportions, the count, gauges."""
+SEQUENCES: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
+"""Metrics in which a small change that lasts is looked for."""
+ROW: Final = {name: row for row, name in enumerate(METRICS)}
+
 
 @dataclass(frozen=True, slots=True)
-class Spanned:
-    """One metric's spans; every array has shape (n,), NaN where too little is known.
+class Shown:
+    """What one test of one metric looked at; every array has shape (n,).
 
-    `low` and `high` are one-sided p-values, 1 where the span is within one and a half deviations of what was expected or its newest
-    window lies on the other side of that: what is over is not news. `value` and `expected` are on the metric's own scale,
-    `weight` the operations behind them, `variance` the part that is not counting, `windows` those that said something.
+    `value` and `expected` are on the metric's own scale, NaN where too little is known; `weight` is the operations behind
+    them, `variance` the part that is not counting, `windows` how many windows said something.
     """
 
-    low: Floats
-    high: Floats
     value: Floats
     expected: Floats
     weight: Floats
@@ -54,27 +67,15 @@ class Spanned:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """One metric's windows tested; every array has shape (n,), NaN where there is no evidence.
+class Family:
+    """The metrics of one family tested, a row each; see `Tested`, which is made of families.
 
-    Parameters
-    ----------
-    value, expected
-        In the metric's own scale: rates 0..1, counts, milliseconds, entries.
-    low, high
-        One-sided p-values of the window: of something as low, and as high.
-    weight
-        Operations behind the value.
-    centre, variance
-        Location of the predictive distribution on the link scale, and the part of its variance that is not counting.
-    spans
-        `Spanned` by `Test.FEW` and `Test.QUARTER`.
-    fall, rise
-        Log e-values of a lasting change; see `sequential`. None of a metric that has no such test.
-    doubt
-        How far on the link scale the value may be off for want of knowing the days of the week; None of a metric that they do not move.
+    `there`, of shape (rows, n), is where there is evidence: what the other arrays hold of windows elsewhere means nothing. `z`
+    has the standardised residuals of the windows, `shared` a deviation of the drift in the same measure; `gathered` is what spans are sums of,
+    arrays of shape (numbers, rows, lead + n); `span` gives what a span's test of a row looked at.
     """
 
+    there: np.typing.NDArray[np.bool_]
     value: Floats
     expected: Floats
     low: Floats
@@ -82,19 +83,96 @@ class Tested:
     weight: Floats
     centre: Floats
     variance: Floats
-    spans: Mapping[Test, Spanned]
-    fall: Floats | None = None
-    rise: Floats | None = None
-    doubt: Floats | None = None
+    z: Floats
+    shared: Floats
+    gathered: tuple[Floats, ...]
+    span: Callable[[Test, int], Shown]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The windows tested: arrays have shape (metrics, n), rows in the order of `METRICS`, NaN where there is no evidence.
+
+    Parameters
+    ----------
+    value, expected
+        In the metric's own scale: rates 0..1, counts, milliseconds, entries.
+    tails
+        One-sided p-values of something as low, and as high, shape (2, 3, metrics, n), by `Test`: of the window and of its spans. Of a
+        count the one that is above one half is not worked out, but told as the least that it can be. Those of a span are 1
+        where it is within one and a half deviations of what was expected or its newest window lies on the other side of that: what is
+        over is not news.
+    weight
+        Operations behind the value.
+    centre, variance
+        Location of the predictive distribution on the link scale, and the part of its variance that is not counting.
+    evidence
+        Log e-values of a lasting fall, and of a rise, shape (2, sequences, n), by `SEQUENCES`; see `sequential`.
+    learned
+        Whether each of them has a learned normal.
+    spans
+        Gives what a span's test of a row looked at; asked for where there is something to say.
+    parts
+        Gives the average latency's parts, hits and misses, tested: they have no findings of their own.
+    doubts
+        Gives how far on the link scale the operations may be off for want of knowing the days of the week, shape (n,).
+    gathered
+        Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 40).
+    fewer
+        Where unusually few lookups leave a lower hit rate expected, shape (n,); None where they are nowhere unusual. See `response`.
+    """
+
+    value: Floats
+    expected: Floats
+    tails: Floats
+    weight: Floats
+    centre: Floats
+    variance: Floats
+    evidence: Floats
+    learned: list[bool]
+    spans: Callable[[Test, int], Shown]
+    parts: Callable[[], tuple[Family, ...]]
+    doubts: Callable[[], Floats]
+    gathered: Callable[[], Floats]
+    fewer: np.typing.NDArray[np.bool_] | None = None
+    _shown: dict[tuple[Test, str], Shown] = field(default_factory=dict, init=False)
 
     @property
+    def low(self) -> Floats:
+        """The first of `tails`."""
+        return np.asarray(self.tails[0])
+
+    @property
+    def high(self) -> Floats:
+        """The second of `tails`."""
+        return np.asarray(self.tails[1])
+
+    def shown(self, test: Test, name: str) -> Shown:
+        """What a test of a metric looked at: of a sequence the quarter of an hour that it ends with, for it has no extent of its own."""
+        test = Test.QUARTER if test is Test.SEQUENCE else test
+        found = self._shown.get((test, name))
+        if found is None:
+            row = ROW[name]
+            if test is Test.WINDOW:
+                one = np.ones(self.value.shape[1])
+                found = Shown(self.value[row], self.expected[row], self.weight[row], self.variance[row], one)
+            else:
+                found = self.spans(test, row)
+            self._shown[test, name] = found
+        return found
+
+    @cached_property
+    def of_parts(self) -> tuple[Family, ...]:
+        """The learned ones of the average latency's parts, one row each."""
+        return self.parts()
+
+    @cached_property
     def doubtful(self) -> np.typing.NDArray[np.bool_]:
-        """Where the value is no further off than the doubt, which is then not nought."""
-        if self.doubt is None:
-            return np.zeros(len(self.value), dtype=np.bool_)
-        least = np.maximum(self.expected, 1e-12)
-        return (
-            (np.maximum(self.value, 1e-12) <= least * np.exp(self.doubt))
-            & (self.value >= least * np.exp(-self.doubt))
-            & (self.doubt > 0.0)
-        )
+        """Where the operations are no further off than the doubt, which is then not nought."""
+        doubt = self.doubts()
+        value, expected = self.value[ROW["throughput"]], self.expected[ROW["throughput"]]
+        least = np.maximum(expected, 1e-12)
+        within: np.typing.NDArray[np.bool_] = np.maximum(value, 1e-12) <= least * np.exp(doubt)
+        within &= value >= least * np.exp(-doubt)
+        within &= doubt > 0.0
+        return within

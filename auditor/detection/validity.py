@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,8 @@ SIZE_ROUNDING: Final = 1.0
 """Entries by which rounding alone may put the average above the maximum."""
 
 _AT: Final = {name: i for i, name in enumerate(COLUMNS)}
-_COUNTS: Final = [_AT["total_operations"], *(_AT[part] for part in PARTS)]
+_COUNTS: Final = COLUMNS[: 1 + len(PARTS)]
+"""They come first among the columns."""
 _RISING: Final = (
     "p50_response_time_ms",
     "p95_response_time_ms",
@@ -57,40 +59,73 @@ def broken_identities(block: WindowBlock) -> tuple[Mask, dict[int, tuple[str, ..
     -----
     What is unknown (NaN) breaks nothing; infinity does. A window is judged by itself.
     """
-    values = np.vstack([block.columns[name] for name in COLUMNS])
+    values = block.values
+    if len(block) == 1 and _plainly_right(*values[:, 0].tolist()):
+        return np.zeros(1, dtype=np.bool_), {}
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         wrong = _wrong(values) & block.present
+    if not wrong.any():
+        return np.zeros(len(block), dtype=np.bool_), {}
     broken: Mask = np.any(wrong, axis=0)
-    if not broken.any():
-        return broken, {}
     return broken, {
         int(i): _sentences(values[:, i], np.flatnonzero(wrong[:, i])) for i in np.flatnonzero(broken)
     }
 
 
+def _plainly_right(*values: float) -> bool:
+    """Whether one window with everything known breaks nothing, without a look at what roundings allow: most are, and it costs next to nothing."""
+    (
+        total,
+        hits,
+        misses,
+        sets,
+        evictions,
+        errors,
+        average,
+        p50,
+        p95,
+        p99,
+        most,
+        size,
+        most_size,
+        rate,
+        hit,
+        miss,
+    ) = values
+    return (
+        hits + misses + sets + evictions + errors == total < math.inf
+        and min(values) >= 0.0
+        and all(map(float.is_integer, (hits, misses, sets, evictions, errors)))
+        and p50 <= p95 <= p99 <= most < math.inf
+        and max(average, hit, miss) <= most
+        and size <= most_size < math.inf
+        and hits + misses > 0.0
+        and abs(rate - 100.0 * hits / (hits + misses)) <= RATE_ROUNDING
+    )
+
+
 def _wrong(values: Floats) -> Mask:
     """Shape (identities, n): which identity each window breaks; comparisons with NaN are false."""
-    impossible = (values < 0.0) | np.isinf(values)
-    counts = values[_COUNTS]
-    impossible[_COUNTS] |= counts - np.floor(counts) > 0.0
+    wrong = np.empty((len(COLUMNS) + 5 + len(_PAIRS), values.shape[1]), dtype=np.bool_)
+    others = iter(wrong[len(COLUMNS) :])
+    impossible = np.less(values, 0.0, out=wrong[: len(COLUMNS)])
+    impossible |= np.isinf(values)
+    counts = values[: len(_COUNTS)]
+    impossible[: len(_COUNTS)] |= counts - np.floor(counts) > 0.0
     total, parts = counts[0], counts[1:]
     known = ~np.isnan(parts)
     added = np.where(known, parts, 0.0).sum(axis=0)
-    over = added > total
-    short = known.all(axis=0) & (added < total)
+    np.greater(added, total, out=next(others))
+    np.logical_and(known.all(axis=0), added < total, out=next(others))
     rate = values[_AT["hit_rate"]]
+    np.greater(rate, 100.0 + RATE_ROUNDING, out=next(others))
+    away = np.abs(rate - _counted_rate(parts[0], parts[1]))
+    np.greater(away, RATE_ROUNDING, out=next(others))
     high = values[_HIGH] * (1.0 + HISTOGRAM_ERROR) + LATENCY_ROUNDING
-    return np.vstack(
-        [
-            impossible,
-            over,
-            short,
-            rate > 100.0 + RATE_ROUNDING,
-            np.abs(rate - _counted_rate(parts[0], parts[1])) > RATE_ROUNDING,
-            values[_LOW] > high,
-            values[_AT["avg_cache_size"]] > values[_AT["max_cache_size"]] + SIZE_ROUNDING,
-        ]
-    )
+    np.greater(values[_LOW], high, out=wrong[-1 - len(_PAIRS) : -1])
+    size = values[_AT["max_cache_size"]] + SIZE_ROUNDING
+    np.greater(values[_AT["avg_cache_size"]], size, out=wrong[-1])
+    return wrong
 
 
 def _counted_rate(hits: Floats, misses: Floats) -> Floats:

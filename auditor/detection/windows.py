@@ -44,8 +44,8 @@ class WindowBlock:
         The name of the cache.
     first_minute
         The first window's start, in whole minutes since 1970-01-01 UTC.
-    columns
-        One float64 array of shape (n,) for each name in `COLUMNS`; NaN where the value is unknown.
+    values
+        float64 array of shape (columns, n), its rows in the order of `COLUMNS`; NaN where the value is unknown.
     present
         Boolean array of shape (n,): whether the minute has a row at all.
     revision
@@ -54,12 +54,17 @@ class WindowBlock:
 
     implementation_type: str
     first_minute: int
-    columns: Mapping[str, Floats]
+    values: Floats
     present: NDArray[np.bool_]
     revision: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.present)
+
+    @property
+    def columns(self) -> dict[str, Floats]:
+        """The rows of `values` by name, not copied."""
+        return dict(zip(COLUMNS, self.values, strict=True))
 
     @property
     def last_minute(self) -> int:
@@ -92,14 +97,13 @@ class WindowBlock:
             raise ValueError(f"a window of {implementation_type} lies outside its block")
         if len(np.unique(at)) != len(at):
             raise ValueError(f"a minute of {implementation_type} comes twice in one block")
-        laid: dict[str, Floats] = {}
-        for name in COLUMNS:
-            laid[name] = np.full(count, np.nan)
+        laid = np.full((len(COLUMNS), count), np.nan)
+        for row, name in enumerate(COLUMNS):
             if name in columns:
                 values = np.asarray(columns[name], dtype=np.float64)
                 if values.shape != at.shape:
                     raise ValueError(f"column {name} has {values.size} values for {at.size} windows")
-                laid[name][at] = values
+                laid[row, at] = values
         present = np.zeros(count, dtype=np.bool_)
         present[at] = True
         revisions = np.zeros(count, dtype=np.int64)
@@ -112,7 +116,7 @@ class WindowBlock:
         return WindowBlock(
             self.implementation_type,
             self.first_minute + start,
-            {name: values[start:stop] for name, values in self.columns.items()},
+            self.values[:, start:stop],
             self.present[start:stop],
             self.revision[start:stop],
         )

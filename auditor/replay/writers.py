@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import numpy as np
+
+from auditor.detection.achieved import Achieved
 from auditor.detection.catalogue import CATALOGUE
+from auditor.detection.judgement import VERDICTS, Verdict
 from auditor.errors import BadInput
 
 if TYPE_CHECKING:
@@ -83,6 +87,12 @@ def instant(minute: int) -> str:
     return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _achieved(outcome: CacheReplay) -> Achieved:
+    verdict = np.concatenate([np.zeros(0, dtype=np.int8), *(ledger.verdict for ledger in outcome.ledgers)])
+    anomalous, normal = (verdict == VERDICTS.index(which) for which in (Verdict.ANOMALOUS, Verdict.NORMAL))
+    return Achieved.of(np.flatnonzero(anomalous), int((anomalous | normal).sum()))
+
+
 @dataclass(slots=True)
 class Tally:
     """The counts of a replay, cache by cache."""
@@ -97,12 +107,14 @@ class Tally:
     severities: Counter[str] = field(default_factory=Counter)
     incidents: set[str] = field(default_factory=set)
     pages: set[str] = field(default_factory=set)
+    achieved: Achieved = field(default_factory=Achieved)
 
     def add(self, outcome: CacheReplay) -> None:
         """Count one cache."""
         self.caches += 1
         self.windows += outcome.windows
         self.verdicts.update(outcome.verdicts)
+        self.achieved = Achieved.together((self.achieved, _achieved(outcome)))
         for row in outcome.observations:
             self.severities[row["severity"]] += 1
             self.incidents.add(row["incident_id"])
@@ -125,7 +137,7 @@ class Tally:
             "incidents": len(self.incidents),
             "pages": len(self.pages),
             "pages_per_cache_week": len(self.pages) / weeks if weeks else None,
-            "budget_false_alarms_per_cache_week": self.policy.false_alarms_per_week,
+            **self.achieved.as_json(self.policy.false_alarms_per_week),
             "windows_per_second": self.windows / self.seconds if self.seconds else None,
             "config_hash": self.policy.config_hash(),
         }

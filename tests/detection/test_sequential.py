@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.detection.sequential import BOUND, SHIFT, evidence
+from auditor.detection.sequential import BOUND, SHIFT, evidence, evidence_of_one, evidences
 
 Residuals = st.lists(st.floats(-9.0, 9.0) | st.just(math.nan), min_size=1, max_size=80).map(np.array)
 
@@ -36,6 +36,18 @@ def test_any_split_gives_the_same_bits(z: np.typing.NDArray[np.float64], at: int
     first = evidence(z[:at], 0.0, 8.0)
     start = float(first[-1]) if len(first) else 0.0
     assert np.concatenate([first, evidence(z[at:], start, 8.0)]).tolist() == whole.tolist()
+
+
+@given(Residuals, st.floats(0.0, 5.0))
+def test_window_by_window_and_several_together_give_the_same_bits(
+    z: np.typing.NDArray[np.float64], start: float
+) -> None:
+    whole = evidence(z, start, 6.0).tolist()
+    assert evidences(np.stack([z, -z]), [start, 0.0], [6.0, 4.0]) == [whole, evidence(-z, 0.0, 4.0).tolist()]
+    total = start
+    for value, after in zip(z.tolist(), whole, strict=True):
+        total = evidence_of_one(value, total, 6.0)
+        assert total == after
 
 
 @given(Residuals, st.floats(0.0, 3.0))

@@ -229,3 +229,36 @@ def test_a_difference_from_what_was_stored_is_named_and_ends_with_one(audited: s
         connection.execute(tamper.encode())
     done = _auditor("replay", "--fail-on-diff", AUDITOR_DATABASE_URL=audited, code=1)
     assert "differs from what the service stored" in done.stderr
+
+
+def test_achieved_alarms_stand_beside_the_budget_and_what_is_called_an_incident_is_not_among_them(
+    audited: str, tmp_path: Path
+) -> None:
+    def rate() -> dict[str, Any]:
+        done = _auditor("observations", "rate", "--format", "json", AUDITOR_DATABASE_URL=audited)
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    before = rate()
+    answers = before["caches"]["answers"]
+    assert (answers["alarms"], answers["called_incidents"]) == (1, 0)
+    assert answers["alarms_per_cache_week_low"] < answers["alarms_per_cache_week"]
+    assert answers["alarms_per_cache_week"] < answers["alarms_per_cache_week_high"]
+    assert before["all"]["budget_false_alarms_per_cache_week"] == 1.0
+    _auditor("replay", "--output", tmp_path, AUDITOR_DATABASE_URL=audited)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert {name: summary[name] for name in before["all"]} == before["all"]
+    assert "alarms per cache week high" in (tmp_path / "report.html").read_text()
+    with psycopg.connect(audited) as connection:
+        found = connection.execute(
+            "select id from monitoring.cache_auditor_observations where implementation_type = 'answers' and metric_name = 'hit_rate'"
+        ).fetchone()
+    assert found is not None
+    _auditor("observations", "ack", str(found[0]), "--verdict", "incident", AUDITOR_DATABASE_URL=audited)
+    after = rate()["caches"]["answers"]
+    assert (after["alarms"], after["called_incidents"]) == (0, 1)
+    shown = _auditor("observations", "rate", AUDITOR_DATABASE_URL=audited).stdout
+    assert "the budget is 1 false ones" in shown
+    assert "1 more are called incidents" in shown
+    nowhere = _auditor("observations", "rate", "--cache", "none", AUDITOR_DATABASE_URL=audited, code=2)
+    assert "Nothing has been judged" in nowhere.stderr

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.special import gammaln
 
-from auditor.detection.tails.elementary import exact_exp, exact_log
+from auditor.detection.tails.elementary import exact_log
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -48,14 +48,23 @@ def _stirling_error_of_one(x: float) -> float:
     if x >= _SERIES_FROM:
         inverse = 1.0 / x
         square = inverse * inverse
-        series = _SERIES[-1] * square
-        for coefficient in _SERIES[-2:0:-1]:
-            series = (series + coefficient) * square
-        return (series + _SERIES[0]) * inverse
+        return (
+            ((((_S5 * square + _S4) * square + _S3) * square + _S2) * square + _S1) * square + _S0
+        ) * inverse
     if x <= 0.0:
         return 0.0
+    known = _SMALL.get(x)
+    return _small_stirling_error(x) if known is None else known
+
+
+def _small_stirling_error(x: float) -> float:
     y = max(x, 1e-300)
-    return float(gammaln(y + 1.0)) - (y + 0.5) * float(exact_log(y)) + y - _HALF_LOG_TWO_PI
+    return float(gammaln(y + 1.0)) - (y + 0.5) * float(np.log(y)) + y - _HALF_LOG_TWO_PI
+
+
+_S0, _S1, _S2, _S3, _S4, _S5 = _SERIES
+_SMALL: Final = {float(x): _small_stirling_error(float(x)) for x in range(1, int(_SERIES_FROM))}
+"""Of counts, which most of what is asked for is."""
 
 
 def split_term(k: Floats, n: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -109,4 +118,4 @@ def term_of_one(k: float, n: float, a: float, b: float) -> float:
     of_k = two_pi * k if k > 0 else 1.0
     of_rest = two_pi * rest if rest > 0 else 1.0
     square = (a / after_a) * (b / after_b) * (after / total) * (two_pi * n / of_k / of_rest)
-    return float(exact_exp(exponent)) * math.sqrt(square)
+    return float(np.exp(exponent)) * math.sqrt(square)

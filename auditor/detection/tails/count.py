@@ -49,6 +49,38 @@ def count_tails(count: Floats, mean: Floats, size: Floats) -> tuple[Floats, Floa
     return _lower(k, mean, size), _upper(k, mean, size)
 
 
+def outer_count_tails(count: Floats, mean: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """`count_tails` of which only what is below one half is exact: the other tail is told as one less it, the least that it can be.
+
+    So the smaller of the two always has the bits that it has there, at half the work.
+    """
+    k = np.maximum(np.rint(count), 0.0)
+    if len(k) <= _FEW:
+        rows = zip(k.tolist(), mean.tolist(), size.tolist(), strict=True)
+        few = np.array([outer_tails_of_one(*row) for row in rows]).reshape(-1, 2)
+        return few[:, 0].copy(), few[:, 1].copy()
+    below = k <= mean
+    lower, upper = np.empty(len(k)), np.empty(len(k))
+    lower[below] = _lower(k[below], mean[below], size[below])
+    upper[~below] = _upper(k[~below], mean[~below], size[~below])
+    upper[below], lower[~below] = 1.0 - lower[below], 1.0 - upper[~below]
+    other = below & ~(lower <= 0.5)
+    upper[other] = _upper(k[other], mean[other], size[other])
+    other = ~below & ~(upper <= 0.5)
+    lower[other] = _lower(k[other], mean[other], size[other])
+    return lower, upper
+
+
+def outer_tails_of_one(count: float, mean: float, size: float) -> tuple[float, float]:
+    """`outer_count_tails` of one element."""
+    k = max(float(round(count)), 0.0)
+    if k <= mean:
+        lower = _lower_of_one(k, mean, size)
+        return lower, 1.0 - lower if lower <= 0.5 else _upper_of_one(k, mean, size)
+    upper = _upper_of_one(k, mean, size)
+    return 1.0 - upper if upper <= 0.5 else _lower_of_one(k, mean, size), upper
+
+
 def _lower(k: Floats, mean: Floats, size: Floats) -> Floats:
     # I_x(a, b) = 1 - I_{1-x}(b, a): whichever of x and 1 - x is the smaller has all its digits
     rare, often, poisson = _cases(mean, size)

@@ -32,6 +32,16 @@ def exact_exp(x: ArrayLike) -> Floats:
         return np.exp(_laid(x))
 
 
+def bare_log(x: Floats) -> Floats:
+    """`exact_log` of an array in C order that nobody else writes to, where warnings are silenced already: a third of the time for a few elements."""
+    return np.log(x)
+
+
+def bare_exp(x: Floats) -> Floats:
+    """`exact_exp` under the same conditions."""
+    return np.exp(x)
+
+
 def _laid(x: ArrayLike) -> Floats:
     """A copy as float64 in C order, of the shape given: the one layout that has one routine.
 

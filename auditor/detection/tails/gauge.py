@@ -33,15 +33,28 @@ def gauge_tails(x: Floats, location: Floats, scale: Floats, degrees: Floats) -> 
 
     Notes
     -----
-    The upper tail is the lower one of the mirrored value, so neither cancels. Relative error against 40-digit arithmetic below
+    The smaller tail is worked out by itself, so that it does not cancel. Relative error against 40-digit arithmetic below
     1e-12 up to 10^4 degrees and below 1e-10 up to 10^6, for p down to 1e-290. Elementwise to the last bit.
     """
-    z = (x - location) / scale
-    return _below(degrees, z), _below(degrees, -z)
+    return standard_tails((x - location) / scale, degrees)
+
+
+def standard_tails(z: Floats, degrees: Floats) -> tuple[Floats, Floats]:
+    """`gauge_tails` of standardised values: P(T <= z) and P(T >= z).
+
+    Only the smaller is worked out, the other is one less it: that has the very bits of its own integral.
+    """
+    small = _below(degrees, -np.abs(z))
+    large = 1.0 - small
+    falls = z <= 0.0
+    return np.where(falls, small, large), np.where(falls, large, small)
 
 
 def _below(degrees: Floats, z: Floats) -> Floats:
     normal = np.isinf(degrees)
+    if not normal.any():
+        tail: Floats = stdtr(degrees, z)
+        return tail
     return np.where(normal, ndtr(z), stdtr(np.where(normal, 1.0, degrees), z))
 
 

@@ -64,7 +64,7 @@ def _evaluated(
     """P(X <= k), P(X >= k) and P(X = k)."""
     if len(trials) <= _FEW:
         columns = (successes.tolist(), trials.tolist(), mean.tolist(), concentration.tolist())
-        few = np.array([_of_one(*row) for row in zip(*columns, strict=True)]).reshape(-1, 3)
+        few = np.array([tails_of_one(*row) for row in zip(*columns, strict=True)]).reshape(-1, 3)
         return few[:, 0].copy(), few[:, 1].copy(), few[:, 2].copy()
     n = np.maximum(np.rint(trials), 0.0)
     k = np.minimum(np.maximum(np.rint(successes), 0.0), n)
@@ -85,8 +85,10 @@ def _evaluated(
     return tuple(np.where(nothing, 1.0, part) for part in (lower, upper, term))  # type: ignore[return-value]
 
 
-def _of_one(successes: float, trials: float, mean: float, concentration: float) -> tuple[float, float, float]:
-    """`_evaluated` of one element, in plain floats: the same operations in the same order, so the same bits."""
+def tails_of_one(
+    successes: float, trials: float, mean: float, concentration: float
+) -> tuple[float, float, float]:
+    """P(X <= k), P(X >= k) and P(X = k) of one element, in plain floats: the operations of `proportion_tails` in their order, so its bits."""
     if math.isnan(successes + mean + concentration) or not math.isfinite(trials):
         return math.nan, math.nan, math.nan
     n = float(round(max(trials, 0.0)))
@@ -175,7 +177,7 @@ def _lowest_of_one(n: float, rate: float, total: float, target: float, *, mirror
     guess = n * mean + deviation * (z + (z * z - 1.0) * min(max(skew, -1.0), 1.0) / 6.0)
     k, low, high = min(max(float(round(guess)), 0.0), n), -1.0, n
     while high - low > 1.0:
-        lower, upper, term = _of_one(n - k if mirrored else k, n, rate, total)
+        lower, upper, term = tails_of_one(n - k if mirrored else k, n, rate, total)
         k, low, high = _searched(target, k, n, a, b, upper if mirrored else lower, term, low, high)
     return high
 

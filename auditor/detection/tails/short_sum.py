@@ -27,7 +27,7 @@ _STEPS: Final = 16
 _STEP: Final = np.arange(_STEPS + 1.0)[:, None]
 _AT_ONCE: Final = 8 * _STEPS
 _COUNT: Final = np.arange(_AT_ONCE + 1.0)
-_ROWS: Final = 512
+_ROWS: Final = 1024
 """Elements whose terms fit into the processor's nearer memory together."""
 
 
@@ -63,14 +63,17 @@ def _sum_many(k: Floats, n: Floats, a: Floats, b: Floats, term: Floats) -> Float
     """All elements together, from the last term downwards: P(j - 1) / P(j) = j (n - j + b) / ((n - j + 1) (j - 1 + a))."""
     total = np.empty_like(term)
     at = np.arange(len(k))
-    j, rest, t, s = k, n - k, term, term
+    j, rest, t, s = k, n - k, term.copy(), term.copy()
     while len(at):
         falling = np.maximum(j - _STEP, 0.0)
         rising = rest + _STEP
-        ratios = (falling[:-1] * (rising[:-1] + b)) / (rising[1:] * (falling[1:] + a))
+        ratios, below = rising[:-1] + b, falling[1:] + a
+        ratios *= falling[:-1]
+        below *= rising[1:]
+        ratios /= below
         for ratio in ratios:
-            t = t * ratio
-            s = s + t
+            t *= ratio
+            s += t
         j, rest = falling[-1], rising[-1]
         on = t > _ENOUGH * s
         if not on.all():
@@ -85,6 +88,8 @@ def summed_of_one(k: float, n: float, a: float, b: float, term: float) -> float:
         return term
     if k > _LONG and not (a >= 1.0 and _fallen(k, n, a, b) > _ENOUGH_LOG):
         return float(long_sum(*(np.array([v]) for v in (k, n, a, b)))[0])
+    if k <= _STEPS:
+        return _few_summed(k, n, a, b, term)
     start, steps, t, s = k, _AT_ONCE, term, term
     while True:
         falling = np.maximum(start - _COUNT[: steps + 1], 0.0)
@@ -102,3 +107,14 @@ def summed_of_one(k: float, n: float, a: float, b: float, term: float) -> float:
                 return float(so_far)
         t, s = last, so_far
         start = start - steps
+
+
+def _few_summed(k: float, n: float, a: float, b: float, term: float) -> float:
+    """All there is to add, before the first look."""
+    total, rest = term, n - k
+    while k > 0.0:
+        rest_after, k_after = rest + 1.0, k - 1.0
+        term = term * ((k * (rest + b)) / (rest_after * (k_after + a)))
+        total = total + term
+        rest, k = rest_after, k_after
+    return total

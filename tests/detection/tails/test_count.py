@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.detection.tails.count import _lower_of_one, _upper_of_one, count_interval, count_tails
+from auditor.detection.tails.count import (
+    _lower_of_one,
+    _upper_of_one,
+    count_interval,
+    count_tails,
+    outer_count_tails,
+    outer_tails_of_one,
+)
 
 mp.mp.dps = 45
 
@@ -150,3 +157,19 @@ def test_just_below_the_mean_of_a_nearly_poisson_count_both_ways_are_exact() -> 
     right = exact(*case)[1]
     for found in (tails(*case)[1], _upper_of_one(*case)):
         assert abs(mp.mpf(found) / right - 1) < 1e-11
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(cases, min_size=1, max_size=12))
+def test_of_the_outer_tails_the_smaller_is_exact_and_the_larger_promises_no_more_than_it_is(
+    rows: list[tuple[int, float, float]],
+) -> None:
+    k, mean, size = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    lower, upper = count_tails(k, mean, size)
+    low, high = outer_count_tails(k, mean, size)
+    assert np.minimum(low, high).tolist() == np.minimum(lower, upper).tolist()
+    assert np.all(np.maximum(low, high) <= np.maximum(lower, upper) * (1.0 + 1e-9))
+    assert np.all(np.maximum(low, high) >= 0.5)
+    assert ((low <= high) == (lower <= upper)).all() or np.isclose(lower, upper).any()
+    for i, row in enumerate(rows):
+        assert outer_tails_of_one(*row) == (low[i], high[i])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtr
 
 from auditor.detection.tails.gauge import gauge_interval, gauge_tails
 
@@ -105,3 +106,10 @@ def test_p_values_are_uniform_under_the_model() -> None:
         for p in gauge_tails(x, np.ones(draws), np.full(draws, 0.2), np.full(draws, degrees)):
             for level in (0.001, 0.01, 0.1, 0.5):
                 assert abs((p <= level).mean() - level) <= 4 * math.sqrt(level * (1 - level) / draws)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0.0, 300.0), st.floats(0.5, 2000.0))
+def test_the_larger_tail_has_the_bits_of_its_own_integral(z: float, degrees: float) -> None:
+    assert tails(z, 0.0, 1.0, degrees)[0] == float(stdtr(degrees, z))
+    assert tails(-z, 0.0, 1.0, degrees)[0] == float(stdtr(degrees, -z))

@@ -1,0 +1,178 @@
+"""The lookups behind what is normal, and what fewer or more of them may do to a cache whose entries expire.
+
+An entry that lives a fixed time T, of a key asked for at random a times in T, is there with probability h = a / (1 + a) whenever it
+is asked for. Over all keys, that makes log size and the logit of the hit rate rise with the logarithm of the lookups by
+
+    d log size  = sum h (1 - h) / sum h                  and    d logit H = sum q h (1 - h) / (H (1 - H)),
+
+with q the share of lookups that ask for a key and H = sum q h. Both lie between 0 and 1: the first because h is a probability, the second by
+Jensen's inequality, for h (1 - h) is concave. A cache that evicts before anything expires does not respond at all. So when lookups are f times
+as many as those that the expectation was learned at, a healthy cache is anywhere between that expectation and f times its odds of a hit, or
+f times its size. What that explains is no finding; without unusual traffic, nothing is explained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from auditor.detection.hours import robust_centre
+from auditor.detection.seasons import WEEK, hours_of_week
+from auditor.detection.signals import AT
+from auditor.detection.tails.elementary import exact_exp, exact_log
+
+if TYPE_CHECKING:
+    from auditor.detection.windows import Floats
+
+UNUSUAL: Final = 3.0
+"""Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
+LAST_HOURS: Final = 6
+
+RESPONDING: Final = ("hit_rate", "cache_size")
+"""What responds to the number of lookups."""
+RESPONDING_AT: Final = np.array([AT[name] for name in RESPONDING])
+BEHIND: Final = np.array([AT["throughput"], AT["get_share"]])
+"""What lookups are made of: the operations, and the share of them that are lookups."""
+
+
+SHORT_HALVES: Final = 0.5
+"""What is left, an hour later, of how far lookups were short: entries that were not set then are still missing."""
+LEAST_SHORT: Final = 0.05
+"""On the log scale, what is too little to remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The lookups behind the levels of what responds to them.
+
+    Parameters
+    ----------
+    behind
+        Shape (responding, 2): the levels of `BEHIND` at which the levels of `RESPONDING` were learned; NaN where unknown.
+    short
+        Shape (responding,): how far below that, on the log scale, lookups were in the last hours; 0 where that was not unusual.
+    shape
+        Shape (responding, 2, 168): the shape of the week of `BEHIND`; without the days of the week for what has no such shape itself.
+    """
+
+    behind: Floats
+    short: Floats
+    shape: Floats
+
+    @classmethod
+    def unknown(cls, shape: Floats) -> Load:
+        """Nothing is known of what lookups do."""
+        return cls(np.full(shape.shape[:2], np.nan), np.zeros(len(shape)), shape)
+
+    def after(self, hour: int, level: Floats, share: Floats, variance: float) -> Load:
+        """The load after an hour.
+
+        Parameters
+        ----------
+        hour
+            Hours since 1970.
+        level
+            Shape (signals,): what the hour showed, NaN where nothing.
+        share
+            Shape (responding,): how far the levels of what responds have gone towards that.
+        variance
+            Of an hour's traffic about its forecast.
+        """
+        return self.through(hour, level[None], share[None], variance)[-1]
+
+    def through(self, hour: int, level: Floats, share: Floats, variance: float) -> list[Load]:
+        """The load after each of several hours, the first of them `hour`; `level` and `share` of each, by rows, else as in `after`."""
+        seen = _shown(level, hour, self.shape)
+        behind = [self.behind]
+        for row, part in zip(seen, share[:, :, None], strict=True):
+            behind.append(behind[-1] + part * np.nan_to_num(row - behind[-1]))
+        before = np.array(behind[:-1])
+        away = log_lookups(seen[..., 0], seen[..., 1]) - log_lookups(before[..., 0], before[..., 1])
+        with np.errstate(invalid="ignore"):
+            fewer = np.where(away <= -UNUSUAL * np.sqrt(variance), away, 0.0)
+        loads, short = [], self.short
+        for now, least in zip(behind[1:], fewer, strict=True):
+            short = np.minimum(least, SHORT_HALVES * short)
+            short = np.where(short <= -LEAST_SHORT, short, 0.0)
+            loads.append(Load(now, short, self.shape))
+        return loads
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` reads back bit for bit."""
+        known = np.isfinite(self.behind).all()
+        return {"behind": self.behind.tolist() if known else None, "short": self.short.tolist()}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any] | None, shape: Floats) -> Load:
+        """The load that `as_json` wrote; unknown in a profile that an older version learned."""
+        if stored is None or stored["behind"] is None:
+            return cls.unknown(shape)
+        return cls(np.array(stored["behind"]), np.array(stored["short"]), shape)
+
+
+def learn_load(
+    history: tuple[Floats, int],
+    error: Floats,
+    half_life: Floats,
+    drift: Floats,
+    shape: Floats,
+) -> Load:
+    """The load behind levels that were just learned.
+
+    Parameters
+    ----------
+    history
+        Levels of all signals by hour, shape (hours, signals), and the hour since 1970 of the first.
+    error
+        Shape (hours, signals): forecast errors, NaN where unknown.
+    half_life, drift
+        Shape (signals,): of the levels.
+    shape
+        As in `Load`.
+    """
+    level, first_hour = history
+    at = RESPONDING_AT
+    behind = _behind(_shown(level, first_hour, shape), share_moved(error[:, at], half_life[at], drift[at]))
+    last = level[-LAST_HOURS:]
+    still = np.zeros((len(last), len(at)))
+    load = Load(behind, np.zeros(len(at)), shape)
+    return load.through(first_hour + len(level) - len(last), last, still, float(drift[BEHIND[0]]))[-1]
+
+
+def _shown(level: Floats, hour: int, shape: Floats) -> Floats:
+    """What hours showed of `BEHIND` less its shape, (hours, responding, 2); levels of all signals by hour, from `hour` on."""
+    slots = (hour + np.arange(len(level))) % WEEK
+    return level[:, None, BEHIND] - np.moveaxis(shape[:, :, slots], 2, 0)
+
+
+def _behind(level: Floats, moved: Floats) -> Floats:
+    """The mean of levels by hour, (hours, responding, 2), with the weights that `profile.follow` gave the hours; their centre where it does not move."""
+    moved = np.where(np.isfinite(level).all(axis=2), moved, 0.0)
+    kept = np.cumprod((1.0 - moved)[::-1], axis=0)[::-1]
+    weight = (moved * np.concatenate([kept[1:], np.ones((1, moved.shape[1]))]))[:, :, None]
+    weighed = (weight * np.nan_to_num(level)).sum(axis=0)
+    behind: Floats = weighed + (1.0 - weight.sum(axis=0)) * robust_centre(level)
+    return behind
+
+
+def shapes_behind(season: Floats, week: Floats) -> Floats:
+    """The shape of `Load`, of the shapes of the day (signals, 24) and of the week (signals, 7)."""
+    weekly = week[RESPONDING_AT].any(axis=1)[:, None, None]
+    return hours_of_week(
+        np.repeat(season[None, BEHIND], len(RESPONDING), axis=0), np.where(weekly, week[BEHIND], 0.0)
+    )
+
+
+def share_moved(innovation: Floats, half_life: Floats, drift: Floats) -> Floats:
+    """How much of the way to what an hour showed a level goes (`profile.follow`); 0 where it showed nothing."""
+    gain = 1.0 - 0.5 ** (1.0 / half_life)
+    size = np.maximum(np.abs(innovation), 1e-12)
+    share: Floats = np.where(np.isfinite(size), gain * np.minimum(1.0, 3.0 * np.sqrt(drift) / size), 0.0)
+    return share
+
+
+def log_lookups(operations: Floats, share: Floats) -> Floats:
+    """The logarithm of lookups a minute, of the links of operations and of the share of them that are lookups."""
+    return operations - exact_log(1.0 + exact_exp(-share))

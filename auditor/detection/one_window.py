@@ -1,0 +1,185 @@
+"""One window tested in plain floats, as the service does minute by minute.
+
+The operations are those of `proportions`, `counts`, `gauges` and `mix` in the same order, with the same routines for the transcendental
+ones, so the bits are the same: `scoring` takes either way. Arrays of one element cost ten times as much.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from auditor.detection.hours import MINUTES
+from auditor.detection.load import RESPONDING
+from auditor.detection.plain_rows import (
+    GAUGES,
+    NOTHING,
+    OFFSETS,
+    RATES,
+    Window,
+    count_row,
+    gauge_row,
+    lookups_gathered,
+    may_be_unusual,
+    rate_row,
+    window_tails,
+)
+from auditor.detection.signals import AT
+from auditor.detection.tails.elementary import bare_exp, bare_log
+from auditor.detection.tested import LEAD, SEQUENCES, SPANS, WIDTH, Test
+
+if TYPE_CHECKING:
+    from auditor.detection.plain_rows import PlainRow, Tails
+    from auditor.detection.profile import Profile
+    from auditor.detection.windows import Floats
+
+Row = list[float]
+
+GATHERED: Final = 40
+"""Numbers of a window that its spans are sums of: four of each rate, three of the operations, four of each gauge and three more of the
+average, three of the lookups for each metric that responds to them."""
+_ASKED: Final = GATHERED - 3 * len(RESPONDING)
+_BEFORE_GAUGES: Final = RATES + 1
+_THROUGHPUT: Final = AT["throughput"]
+_ENDS: Final = [WIDTH[test] - 1 for test in (Test.WINDOW, *SPANS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a profile expects of every minute of an hour, worked out together: lists by minute, of floats by signal or of one signal.
+
+    `rate` is the expected rates, `usual` the logarithm of the operations expected for each get, `misses` the expected share of misses, `of_hits` and `of_misses`
+    the latencies, `traffic` the operations, `size` their negative binomial's, `asked` the lookups by `load.RESPONDING` (NaN where unknown), `short` whether those of
+    the last hours were unusually few; `learned` is by signal, `learned_sequences` by `SEQUENCES`.
+    """
+
+    profile: Profile
+    hour_start: int
+    link: list[Row]
+    drift: list[Row]
+    rate: list[Row]
+    usual: Row
+    misses: Row
+    of_hits: Row
+    of_misses: Row
+    traffic: Row
+    size: Row
+    asked: list[Row]
+    short: bool
+    spread: Row
+    weight: Row
+    learned: list[bool]
+    learned_sequences: list[bool]
+
+    @classmethod
+    def of(cls, profile: Profile, hour_start: int) -> Ahead:
+        """Of the hour that begins at `hour_start`, by the level of now."""
+        outlook = profile.outlook(np.arange(hour_start, hour_start + MINUTES), hour_start)
+        link, drift = outlook.link, outlook.drift
+        spread = profile.spread[_THROUGHPUT]
+        with np.errstate(all="ignore"):
+            return cls(
+                profile,
+                hour_start,
+                link.T.tolist(),
+                drift.T.tolist(),
+                (1.0 / (1.0 + bare_exp(-link[:RATES]))).T.tolist(),
+                (-bare_log(1.0 / (1.0 + bare_exp(-link[AT["get_share"]])))).tolist(),
+                (1.0 / (1.0 + bare_exp(link[0].copy()))).tolist(),
+                bare_exp(link[AT["avg_hit_response_time_ms"]].copy()).tolist(),
+                bare_exp(link[AT["avg_miss_response_time_ms"]].copy()).tolist(),
+                bare_exp(link[_THROUGHPUT].copy()).tolist(),
+                (1.0 / np.expm1(drift[_THROUGHPUT] + spread)).tolist(),
+                np.where(np.isfinite(outlook.lookups), bare_exp(outlook.lookups), np.nan).T.tolist(),
+                bool(outlook.short.any()),
+                profile.spread.tolist(),
+                profile.weight.tolist(),
+                (profile.hours > 0.0).tolist(),
+                [bool(profile.hours[AT[name]] > 0.0) for name in SEQUENCES],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """One window tested, lists by metric in the order of `METRICS`; see `Tested`.
+
+    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 40), what its spans are sums of, the newest window first.
+    """
+
+    value: Row
+    expected: Row
+    low: list[Row]
+    high: list[Row]
+    weight: Row
+    centre: Row
+    variance: Row
+    z: Row
+    shared: Row
+    gathered: Floats
+
+
+def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, minute: int) -> Plain | None:
+    """Test the window at `minute`, of the hour that lies ahead; None where lookups may be unusual, to which more than this responds.
+
+    Parameters
+    ----------
+    ahead
+        What is expected.
+    before
+        Shape (up to 14, 40): what was gathered of the windows before it, the newest first.
+    value, weight
+        Its signals.
+
+    Raises
+    ------
+    ZeroDivisionError, OverflowError
+        Where arrays would go on with an infinity.
+    """
+    at = minute - ahead.hour_start
+    window = Window(ahead, value, weight, at)
+    rows = [
+        *(rate_row(window, row) for row in range(RATES)),
+        count_row(window),
+        *(gauge_row(window, signal) for signal in GAUGES),
+    ]
+    gathered = np.zeros((LEAD + 1, GATHERED))
+    gathered[0, :_ASKED] = [number for row in rows for number in row.gathered]
+    gathered[0, _ASKED:] = lookups_gathered(window)
+    gathered[1 : 1 + len(before)] = before
+    added = np.add.accumulate(gathered, axis=0)
+    asked = added[_ENDS, _ASKED:].tolist()
+    if ahead.short or any(may_be_unusual(window, sums) for sums in asked):
+        return None
+    spans = [_span_tails(rows, added[WIDTH[test] - 1].tolist(), test) for test in SPANS]
+    others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]
+    logs = np.array([[row.value for row in gauges], [row.expected for row in gauges]])
+    values, means = (bare_exp(logs) - OFFSETS).tolist()
+    tails = [*(row.tails for row in others), *window_tails(gauges)]
+    return Plain(
+        value=_where_there(rows, [*(row.value for row in others), *values]),
+        expected=_where_there(rows, [*(row.expected for row in others), *means]),
+        low=[[low for low, _ in of_test] for of_test in (tails, *spans)],
+        high=[[high for _, high in of_test] for of_test in (tails, *spans)],
+        weight=[row.weight for row in rows],
+        centre=[row.centre for row in rows],
+        variance=[row.variance for row in rows],
+        z=_where_there(rows, [row.z for row in rows]),
+        shared=[row.shared for row in rows],
+        gathered=gathered,
+    )
+
+
+def _where_there(rows: list[PlainRow], numbers: Row) -> Row:
+    return [number if row.there else math.nan for row, number in zip(rows, numbers, strict=True)]
+
+
+def _span_tails(rows: list[PlainRow], sums: Row, test: Test) -> list[Tails]:
+    tails, at = [], 0
+    for row in rows:
+        own = sums[at : at + len(row.gathered)]
+        at += len(own)
+        tails.append(row.of_span(row, own, test) if row.there else NOTHING)
+    return tails

@@ -1,0 +1,349 @@
+"""One window's metrics in plain floats: the operations of `proportions`, `counts`, `gauges` and `mix`, in their order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.special import stdtr
+
+from auditor.detection.gauges import LEAST_VARIANCE, MOST_DEGREES
+from auditor.detection.load import UNUSUAL
+from auditor.detection.mix import MOST_FOLLOW_UPS
+from auditor.detection.signals import AT, LATENCY_OFFSET
+from auditor.detection.spans import NEAR
+from auditor.detection.tails.count import outer_tails_of_one
+from auditor.detection.tails.elementary import bare_exp, bare_log
+from auditor.detection.tails.proportion import tails_of_one
+from auditor.detection.tested import LEAST_KNOWN, WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from auditor.detection.one_window import Ahead, Row
+    from auditor.detection.tested import Test
+
+Tails = tuple[float, float]
+Mixed = tuple[float, float, float, float]
+
+RATES: Final = 3
+GAUGES: Final = range(AT["avg_response_time_ms"], AT["cache_size"] + 1)
+OFFSETS: Final = np.array([1.0 if at == AT["cache_size"] else LATENCY_OFFSET for at in GAUGES])
+NOTHING: Final = (math.nan, math.nan)
+_BOTH: Final = (1.0, 1.0)
+_NO_GAUGE: Final = (0.0, 0.0, 0.0, 0.0)
+_NO_AVERAGE: Final = (*_NO_GAUGE, 0.0, 0.0, 0.0)
+_CAUTION: Final = (1.0 - 1e-9) * UNUSUAL * UNUSUAL
+"""What is this near to being unusual may be so by another logarithm's last bit."""
+_THROUGHPUT: Final = AT["throughput"]
+_HIT_MS: Final = AT["avg_hit_response_time_ms"]
+_MISS_MS: Final = AT["avg_miss_response_time_ms"]
+_AVERAGE: Final = AT["avg_response_time_ms"]
+_SIZE: Final = AT["cache_size"]
+_GETS: Final = AT["get_share"]
+
+
+class Window:
+    """A window's signals, and what is expected of its minute, the one at `at` of the hour."""
+
+    __slots__ = ("ahead", "at", "drift", "link", "value", "weight")
+
+    def __init__(self, ahead: Ahead, value: Row, weight: Row, at: int) -> None:
+        self.ahead, self.at = ahead, at
+        self.value, self.weight = value, weight
+        self.link, self.drift = ahead.link[at], ahead.drift[at]
+
+    def spread_at(self, signal: int, weight: float) -> float:
+        """`Profile.spread_at`."""
+        ratio = self.ahead.weight[signal] / (max(1e-09, weight))
+        return self.ahead.spread[signal] * (ratio if ratio > 1.0 else 0.5 + 0.5 * ratio)
+
+
+@dataclass(slots=True)
+class PlainRow:
+    """One metric's window. Gauges have logarithms for value and expectation, and their tails are taken together (`window_tails`).
+
+    `of_span` gives the tails of a span from the sums of what is `gathered`.
+    """
+
+    there: bool
+    value: float
+    expected: float
+    weight: float
+    centre: float
+    variance: float
+    z: float
+    shared: float
+    tails: Tails
+    gathered: Sequence[float]
+    drift: float
+    spread: float
+    of_span: Callable[[PlainRow, Row, Test], Tails]
+
+
+def rate_row(window: Window, row: int) -> PlainRow:
+    """One of `proportions_tested`."""
+    n, p = window.weight[row], window.ahead.rate[window.at][row]
+    drift, spread = window.drift[row], window.ahead.spread[row]
+    variance = drift + spread
+    if not (n > 0.0 and window.ahead.learned[row]):
+        gathered = (0.0, 0.0, 0.0, 0.0)
+        return PlainRow(
+            False,
+            0.0,
+            p,
+            0.0,
+            window.link[row],
+            variance,
+            0.0,
+            0.0,
+            NOTHING,
+            gathered,
+            drift,
+            spread,
+            _rate_span,
+        )
+    k = window.value[row]
+    concentration = _concentration(p, variance)
+    low, high, _ = tails_of_one(k, n, p, concentration)
+    z = _rate_z(k, n, p, concentration)
+    shared = _rate_drift(n, p, concentration, drift)
+    gathered = (n, k, 1.0, n * p)
+    value = k / (max(1.0, n))
+    return PlainRow(
+        True,
+        value,
+        p,
+        n,
+        window.link[row],
+        variance,
+        z,
+        shared,
+        (low, high),
+        gathered,
+        drift,
+        spread,
+        _rate_span,
+    )
+
+
+def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
+    n, k, said, expected = sums
+    if said < LEAST_KNOWN[test]:
+        return NOTHING
+    mean = expected / (max(1e-300, n))
+    concentration = _concentration(mean, row.drift + row.spread / said)
+    if not _is_near(_rate_z(k, n, mean, concentration), row.z):
+        return _BOTH
+    low, high, _ = tails_of_one(k, n, mean, concentration)
+    return low, high
+
+
+def _concentration(mean: float, variance: float) -> float:
+    concentration = 1.0 / (mean * (1.0 - mean) * variance) - 1.0
+    return max(1.0, concentration)
+
+
+def _rate_z(k: float, n: float, mean: float, concentration: float) -> float:
+    variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
+    return (k - n * mean) / math.sqrt(max(1e-300, variance))
+
+
+def _rate_drift(n: float, mean: float, concentration: float, drift: float) -> float:
+    own = n * mean * (1.0 - mean) / (1.0 + (n - 1.0) / (concentration + 1.0))
+    return math.sqrt(max(0.0, own) * drift)
+
+
+def _is_near(z: float, window_z: float) -> bool:
+    return abs(z) > NEAR and z * window_z > 0.0
+
+
+def count_row(window: Window) -> PlainRow:
+    """`operations_tested`."""
+    count, ahead = window.value[_THROUGHPUT], window.ahead
+    drift, spread = window.drift[_THROUGHPUT], ahead.spread[_THROUGHPUT]
+    link = window.link[_THROUGHPUT] + _follow_ups(window)
+    mean, size = float(np.exp(link)), ahead.size[window.at]
+    if not (window.weight[_THROUGHPUT] > 0.0 and ahead.learned[_THROUGHPUT]):
+        gathered = (0.0, 0.0, 0.0)
+        return PlainRow(
+            False,
+            0.0,
+            mean,
+            0.0,
+            link,
+            drift + spread,
+            0.0,
+            0.0,
+            NOTHING,
+            gathered,
+            drift,
+            spread,
+            _count_span,
+        )
+    deviation = math.sqrt(max(1e-300, mean + mean * mean / size))
+    z, shared = (count - mean) / deviation, mean * math.sqrt(drift) / deviation
+    tails = outer_tails_of_one(count, mean, size)
+    gathered = (1.0, mean, count)
+    return PlainRow(
+        True, count, mean, count, link, drift + spread, z, shared, tails, gathered, drift, spread, _count_span
+    )
+
+
+def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
+    said, expected, count = sums
+    if said < LEAST_KNOWN[test]:
+        return NOTHING
+    mean = max(1e-09, expected)
+    size = 1.0 / float(np.expm1(row.drift + row.spread / said))
+    deviation = math.sqrt(mean + mean * mean / size)
+    return outer_tails_of_one(count, mean, size) if _is_near((count - mean) / deviation, row.z) else _BOTH
+
+
+def _follow_ups(window: Window) -> float:
+    """`mix.follow_ups`."""
+    gets, total = window.value[_GETS], window.weight[_GETS]
+    if not (total > 0.0 and gets > 0.0 and window.ahead.learned[_GETS]):
+        return 0.0
+    more = float(np.log(total / gets)) - window.ahead.usual[window.at]
+    return min(max(more, -MOST_FOLLOW_UPS), MOST_FOLLOW_UPS)
+
+
+def gauge_row(window: Window, signal: int) -> PlainRow:
+    """One of `gauges_tested`."""
+    learned = window.ahead.learned
+    if signal == _AVERAGE and learned[_AVERAGE]:
+        centre, variance, drift, weight = _mixed(window)
+    else:
+        centre, drift, weight = window.link[signal], window.drift[signal], window.weight[signal]
+        variance = drift + window.spread_at(signal, weight)
+    variance = max(LEAST_VARIANCE, variance)
+    of_span = _average_span if signal == _AVERAGE else _gauge_span
+    if not (weight > 0.0 and learned[signal]):
+        gathered = _NO_AVERAGE if signal == _AVERAGE else _NO_GAUGE
+        return PlainRow(
+            False, centre, centre, weight, centre, variance, 0.0, 0.0, NOTHING, gathered, drift, 0.0, of_span
+        )
+    away, beyond = window.value[signal] - centre, variance - drift
+    gathered = (1.0, away, beyond, weight)
+    if signal == _AVERAGE:
+        cost = weight * float(np.exp(centre))
+        gathered = (*gathered, cost, cost * away, cost * cost * beyond)
+    behind = MOST_DEGREES if signal == _SIZE else min(weight, MOST_DEGREES)
+    scale = math.sqrt(variance)
+    return PlainRow(
+        True,
+        window.value[signal],
+        centre,
+        weight,
+        centre,
+        variance,
+        away / scale,
+        math.sqrt(drift) / scale,
+        NOTHING,
+        gathered,
+        drift,
+        behind,
+        of_span,
+    )
+
+
+def window_tails(rows: Sequence[PlainRow]) -> list[Tails]:
+    """The tails of the windows of gauges, whose `spread` is the degrees of freedom that operations give."""
+    z = [row.z for row in rows]
+    small = stdtr(np.array([4.0 + row.spread for row in rows]), -np.abs(np.array(z))).tolist()
+    tails = [
+        (low, 1.0 - low) if away <= 0.0 else (1.0 - low, low) for low, away in zip(small, z, strict=True)
+    ]
+    return [both if row.there else NOTHING for both, row in zip(tails, rows, strict=True)]
+
+
+def _gauge_span(row: PlainRow, sums: Row, test: Test) -> Tails:
+    said, away, beyond, _ = sums
+    if said < LEAST_KNOWN[test]:
+        return NOTHING
+    return _student(row, away / said, row.drift + beyond / (said * said), test)
+
+
+def _average_span(row: PlainRow, sums: Row, test: Test) -> Tails:
+    """Both ways of weighing its windows; see `gauges`."""
+    alike = _gauge_span(row, sums[:4], test)
+    if alike is NOTHING:
+        return NOTHING
+    cost, away, beyond = sums[4:]
+    cost = cost if cost > 0.0 else 1.0
+    by_cost = _student(row, away / cost, row.drift + beyond / (cost * cost), test)
+    low, high = min(alike[0], by_cost[0]), min(alike[1], by_cost[1])
+    return min(1.0, 2.0 * low), min(1.0, 2.0 * high)
+
+
+def _student(row: PlainRow, away: float, variance: float, test: Test) -> Tails:
+    z = away / math.sqrt(max(LEAST_VARIANCE, variance))
+    if not _is_near(z, row.z):
+        return _BOTH
+    small = float(stdtr(3.0 + WIDTH[test] + row.spread, -abs(z)))
+    return (small, 1.0 - small) if z <= 0.0 else (1.0 - small, small)
+
+
+def _mixed(window: Window) -> Mixed:
+    """`mix.average_by_mix`: centre, variance, drift and weight."""
+    learned = window.ahead.learned
+    return _of_parts(window) if learned[_HIT_MS] and learned[_MISS_MS] else _scaled(window)
+
+
+def _of_parts(window: Window) -> Mixed:
+    value, at, ahead = window.value, window.at, window.ahead
+    gets = window.weight[0]
+    hits = value[0] if value[0] == value[0] else 0.0
+    misses = max(gets - hits, 0.0)
+    of_hits, of_misses = hits * ahead.of_hits[at], misses * ahead.of_misses[at]
+    mixed = max(of_hits + of_misses, 1e-9)
+    hit_ms, miss_ms = bare_exp(np.array([value[_HIT_MS], value[_MISS_MS]])).tolist()
+    timed = (hits * hit_ms if hits > 0.0 else 0.0) + (misses * miss_ms if misses > 0.0 else 0.0)
+    by_hits, by_misses = of_hits / mixed, of_misses / mixed
+    by_hits, by_misses = by_hits * by_hits, by_misses * by_misses
+    drift = by_hits * window.drift[_HIT_MS] + by_misses * window.drift[_MISS_MS]
+    beyond = by_hits * window.spread_at(_HIT_MS, hits) * (hits > 0.0)
+    beyond = beyond + by_misses * window.spread_at(_MISS_MS, misses) * (misses > 0.0)
+    average = value[_AVERAGE]
+    if not (gets > 0.0 and math.isfinite(timed) and math.isfinite(average) and timed > 0.0):
+        return 0.0, drift + beyond, drift, 0.0
+    behind = max(gets, 1.0)
+    of_timed, of_mixed = bare_log(np.array([timed / behind, mixed / behind])).tolist()
+    return of_mixed + (average - of_timed), drift + beyond, drift, gets
+
+
+def _scaled(window: Window) -> Mixed:
+    ahead, weight = window.ahead, window.weight[_AVERAGE]
+    gets, drift = window.weight[0], window.drift[_AVERAGE]
+    excess = 1.0
+    if gets > 0.0:
+        misses = 1.0 - window.value[0] / max(gets, 1.0)
+        usual = ahead.misses[window.at] if ahead.learned[0] else 1.0
+        excess = max(misses / max(usual, 1e-9), 1.0)
+    centre = window.link[_AVERAGE] + float(np.log(excess))
+    return centre, drift + window.spread_at(_AVERAGE, weight), drift, weight
+
+
+def lookups_gathered(window: Window) -> Row:
+    """`response.lookups_gathered`, of one metric after the other."""
+    gets = window.value[_GETS]
+    gathered: Row = []
+    for expected in window.ahead.asked[window.at]:
+        known = math.isfinite(gets) and not math.isnan(expected)
+        gathered += (1.0, gets, expected) if known else (0.0, 0.0, 0.0)
+    return gathered
+
+
+def may_be_unusual(window: Window, sums: Row) -> bool:
+    """Whether lookups may be unusual by sums of `lookups_gathered` over the window, or a span (`response.unusual_lookups`)."""
+    drift, spread = window.drift[_THROUGHPUT], window.ahead.spread[_THROUGHPUT]
+    for at in range(0, len(sums), 3):
+        said, seen, normal = sums[at : at + 3]
+        away = math.log((seen + 0.5) / (normal + 0.5))
+        variance = drift + spread / max(1.0, said) + 1.0 / (min(seen, normal) + 0.5)
+        if away * away >= _CAUTION * variance:
+            return True
+    return False

@@ -1,0 +1,99 @@
+"""Rates tested: successes of trials against the overdispersed proportion that the profile predicts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from auditor.detection.spans import enough_known, near_tails, span_sums
+from auditor.detection.tails.elementary import bare_exp
+from auditor.detection.tails.proportion import proportion_tails
+from auditor.detection.tested import Family, Shown
+
+if TYPE_CHECKING:
+    from auditor.detection.profile import Outlook, Profile
+    from auditor.detection.signals import Signals
+    from auditor.detection.tested import Test
+    from auditor.detection.windows import Floats
+
+PROPORTIONS: Final = ("hit_rate", "error_rate", "eviction_rate")
+"""They come first among the signals and among the metrics."""
+_ALL: Final = slice(0, len(PROPORTIONS))
+
+
+def concentration_of(mean: Floats, variance: Floats | float) -> Floats:
+    """Beta concentration whose variance is that of a logit-scale `variance` about `mean`, by the delta method."""
+    return np.maximum(1.0 / (mean * (1.0 - mean) * variance) - 1.0, 1.0)
+
+
+def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> Family:
+    """The three rates of windows `lead`..; arguments as of `scoring.score`."""
+    trials = signals.weight[_ALL]
+    known = trials > 0.0
+    p = 1.0 / (1.0 + bare_exp(-outlook.link[_ALL]))
+    gathered = np.empty((4, *trials.shape))
+    gathered[0], gathered[1], gathered[2] = trials, np.where(known, signals.value[_ALL], 0.0), known
+    np.multiply(trials, p, out=gathered[3])
+    n, k, there, mean = gathered[0, :, lead:], gathered[1, :, lead:], known[:, lead:], p[:, lead:]
+    drift, spread = outlook.drift[_ALL, lead:], profile.spread[_ALL, None]
+    variance = drift + spread
+    concentration = concentration_of(mean, variance)
+    low, high = _tails(k, n, mean, concentration)
+    z = proportion_z(k, n, mean, concentration)
+    span_n, span_k, said, expected = span_sums(gathered, lead).swapaxes(0, 1)
+    span_mean = np.where(span_n > 0.0, expected / np.maximum(span_n, 1e-300), mean)
+    span_variance = drift + spread / np.maximum(said, 1.0)
+    concentrations = concentration_of(span_mean, span_variance)
+    enough = enough_known(there, said)
+    near, span_low, span_high = near_tails(proportion_z(span_k, span_n, span_mean, concentrations), z, enough)
+    if near.any():
+        one = (span_k[near], span_n[near], span_mean[near], concentrations[near])
+        span_low[near], span_high[near] = proportion_tails(*one)
+    return Family(
+        there=there,
+        value=k / np.maximum(n, 1.0),
+        expected=mean,
+        low=np.concatenate([low[None], span_low]),
+        high=np.concatenate([high[None], span_high]),
+        weight=n,
+        centre=outlook.link[_ALL, lead:],
+        variance=variance,
+        z=z,
+        shared=proportion_drift(n, mean, concentration, drift),
+        gathered=(gathered,),
+        span=partial(_shown, enough, span_k, span_n, span_mean, span_variance, said),
+    )
+
+
+def _shown(
+    enough: np.typing.NDArray[np.bool_],
+    k: Floats,
+    n: Floats,
+    mean: Floats,
+    variance: Floats,
+    said: Floats,
+    test: Test,
+    row: int,
+) -> Shown:
+    at = (test - 1, row)
+    value = np.where(enough[at], k[at] / np.maximum(n[at], 1.0), np.nan)
+    return Shown(value, np.where(enough[at], mean[at], np.nan), n[at], variance[at], said[at])
+
+
+def _tails(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Floats]:
+    low, high = proportion_tails(k.ravel(), n.ravel(), mean.ravel(), concentration.ravel())
+    return low.reshape(k.shape), high.reshape(k.shape)
+
+
+def proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
+    """How many deviations k successes of n are from what the beta-binomial expects; arrays of one shape."""
+    variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
+    return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
+
+
+def proportion_drift(n: Floats, mean: Floats, concentration: Floats, drift: Floats) -> Floats:
+    """A deviation of the drift, in deviations of a window of n; arrays of one shape."""
+    own = n * mean * (1.0 - mean) / (1.0 + (n - 1.0) / (concentration + 1.0))
+    return np.sqrt(np.maximum(own, 0.0) * drift)

@@ -1,0 +1,246 @@
+"""Hit rate and size judged by the lookups that there are: see `load` for what fewer or more of them may do.
+
+The null hypothesis is composite: anywhere between no response and the fullest. A fall is tested against the least that this leaves
+expected, a rise against the most, for the p-value of a composite null is the largest that it allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from auditor.detection.gauges import degrees_of
+from auditor.detection.load import RESPONDING, UNUSUAL
+from auditor.detection.proportions import concentration_of, proportion_drift, proportion_z
+from auditor.detection.sequential import evidence
+from auditor.detection.signals import AT
+from auditor.detection.spans import span_sums
+from auditor.detection.tails.elementary import exact_exp, exact_log
+from auditor.detection.tails.gauge import gauge_tails
+from auditor.detection.tails.proportion import proportion_tails
+from auditor.detection.tested import LEAST_KNOWN, ROW, SEQUENCES, SPANS, Shown, Test
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from auditor.detection.profile import Outlook, Profile
+    from auditor.detection.scoring import Sequences
+    from auditor.detection.signals import Signals
+    from auditor.detection.tested import Tested
+    from auditor.detection.windows import Floats
+
+Mask = np.typing.NDArray[np.bool_]
+
+_THROUGHPUT: Final = AT["throughput"]
+_GETS: Final = AT["get_share"]
+
+
+def by_lookups(
+    tested: Tested,
+    asked: Floats,
+    profile: Profile,
+    signals: Signals,
+    outlook: Outlook,
+    lead: int,
+    sequences: Sequences,
+) -> Tested:
+    """The windows tested as the number of lookups (`asked`, see `lookups_gathered`) leaves hit rate and size; arguments as of `scoring.score`."""
+    fewer, more = unusual_lookups(asked, outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT], lead)
+    fewer = np.minimum(fewer, outlook.short[:, lead:])
+    for row, name in enumerate(RESPONDING):
+        if not profile.hours[AT[name]] or not (fewer[row].any() or more[row].any()):
+            continue
+        holds = (
+            None
+            if name in SEQUENCES
+            else size_that_holds(signals.value[AT[name]], signals.value[_GETS], lead)
+        )
+        response = _Response(name, tested, fewer[row], more[row], holds)
+        tested = response.judged()
+        if name in SEQUENCES:
+            successes, drift = signals.value[AT[name], lead:], outlook.drift[AT[name], lead:]
+            tested = response.in_sequence(tested, successes, drift, sequences)
+    return tested
+
+
+def lookups_gathered(signals: Signals, outlook: Outlook) -> Floats:
+    """What is summed up of lookups, shape (3, responding, lead + n): windows where they are known, how many there were, and how many were expected."""
+    lookups = signals.value[_GETS]
+    known = np.isfinite(lookups) & np.isfinite(outlook.lookups)
+    gathered = np.empty((3, *known.shape))
+    gathered[0], gathered[1] = known, np.where(known, lookups, 0.0)
+    gathered[2] = np.where(known, exact_exp(outlook.lookups), 0.0)
+    return gathered
+
+
+def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> tuple[Floats, Floats]:
+    """How far on the log scale lookups are below, and above, what was expected, where that is unusual.
+
+    Parameters
+    ----------
+    asked
+        Shape (3, responding, lead + n); see `lookups_gathered`.
+    drift, spread
+        Variances of the traffic: shared by neighbouring windows, shape (n,), and of single ones.
+    lead
+        How many windows come before those asked for.
+
+    Returns
+    -------
+    fewer, more
+        Shape (responding, n): at most and at least 0. The furthest of the window, the four and the fifteen that end with it.
+    """
+    sums = np.concatenate([asked[None, ..., lead:], span_sums(asked, lead)])
+    said, seen, normal = sums.swapaxes(0, 1)
+    away = exact_log((seen + 0.5) / (normal + 0.5))
+    variance = drift + spread / np.maximum(said, 1.0) + 1.0 / (np.minimum(seen, normal) + 0.5)
+    away = np.where(away * away >= UNUSUAL * UNUSUAL * variance, away, 0.0)
+    return np.minimum(away.min(axis=0), 0.0), np.maximum(away.max(axis=0), 0.0)
+
+
+def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
+    """The logarithm of the least size that the four windows before each leave, shape (n,); NaN where fewer than three are known.
+
+    Entries expire one by one: lookups that have been few for a while explain a small cache, and no sudden fall. Only as far as lookups
+    have just fallen themselves may the size.
+
+    Parameters
+    ----------
+    size, lookups
+        Shape (lead + n,): the logarithm of the size and the lookups of each window, NaN where unknown.
+    lead
+        How many windows come before those asked for.
+    """
+    known = np.isfinite(size) & np.isfinite(lookups)
+    gathered = np.stack([known, np.where(known, size, 0.0), np.where(known, lookups, 0.0)])
+    before = np.concatenate([np.zeros((3, 1)), gathered[:, :-1]], axis=1)
+    said, sizes, asked = span_sums(before, lead)[SPANS.index(Test.FEW)]
+    number = np.maximum(said, 1.0)
+    fallen = exact_log((np.nan_to_num(lookups[lead:]) + 0.5) / (asked / number + 0.5))
+    return np.where(said >= LEAST_KNOWN[Test.FEW], sizes / number + np.minimum(fallen, 0.0), np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each.
+
+    `holds`, on the link scale, is what it cannot have fallen below at once; None where there is no such thing.
+    """
+
+    name: str
+    tested: Tested
+    fewer: Floats
+    more: Floats
+    holds: Floats | None = None
+
+    def judged(self) -> Tested:
+        """The window and its spans, tested against what is left expected."""
+        tested, row = self.tested, ROW[self.name]
+        window = tested.shown(Test.WINDOW, self.name)
+        least, most = self._ends(window, Test.WINDOW)
+        expected, centre, tails = tested.expected.copy(), tested.centre.copy(), tested.tails.copy()
+        expected[row] = self._nearest(window, least, most)
+        link = self._link(expected[row])
+        centre[row] = np.where(self._touched & np.isfinite(link), link, centre[row])
+        tails[:, Test.WINDOW, row] = self._tails(window, Test.WINDOW)
+        beyond = window.value < least, window.value > most
+        shown = {}
+        for test in SPANS:
+            span = tested.shown(test, self.name)
+            tails[:, test, row] = self._span_tails(span, test, beyond)
+            shown[test] = replace(span, expected=self._nearest(span, *self._ends(span, test)))
+        return replace(
+            tested,
+            expected=expected,
+            tails=tails,
+            centre=centre,
+            spans=partial(_span, tested.spans, row, shown),
+            fewer=self.fewer < 0.0 if self.name == "hit_rate" else tested.fewer,
+        )
+
+    def in_sequence(self, judged: Tested, successes: Floats, drift: Floats, sequences: Sequences) -> Tested:
+        """The sequential tests of a rate, likewise."""
+        row = ROW[self.name]
+        n, centre, variance = (
+            part[row] for part in (self.tested.weight, self.tested.centre, self.tested.variance)
+        )
+        known = n > 0.0
+        k = np.where(known, successes, 0.0)
+
+        def z(sign: float, shift: Floats) -> Floats:
+            mean = 1.0 / (1.0 + exact_exp(-(centre + shift)))
+            concentration = concentration_of(mean, variance)
+            away = sign * proportion_z(k, n, mean, concentration)
+            return np.where(known, away - proportion_drift(n, mean, concentration, drift), np.nan)
+
+        fall, rise = sequences.started.get(self.name, (0.0, 0.0))
+        most = sequences.most[self.name]
+        summed, at = judged.evidence.copy(), SEQUENCES.index(self.name)
+        summed[0, at] = evidence(z(-1.0, self.fewer), fall, most)
+        summed[1, at] = evidence(z(1.0, self.more), rise, most)
+        return replace(judged, evidence=summed)
+
+    @property
+    def _touched(self) -> Mask:
+        return (self.fewer < 0.0) | (self.more > 0.0)
+
+    def _ends(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
+        """The least and the most that may be expected."""
+        least, most = self._shifted(shown.expected, self.fewer), self._shifted(shown.expected, self.more)
+        if self.holds is not None and test is Test.WINDOW:
+            held = np.fmin(exact_exp(self.holds) - 1.0, shown.expected)
+            least = np.where(self.fewer < 0.0, np.fmax(least, held), least)
+        return least, most
+
+    def _nearest(self, shown: Shown, least: Floats, most: Floats) -> Floats:
+        """Of what may be expected, that which is nearest to what was seen."""
+        return np.where(self._touched, np.minimum(np.maximum(shown.value, least), most), shown.expected)
+
+    def _shifted(self, expected: Floats, shift: Floats) -> Floats:
+        if self.name == "hit_rate":
+            moved = expected / (expected + (1.0 - expected) * exact_exp(-shift))
+        else:
+            moved = (expected + 1.0) * exact_exp(shift) - 1.0
+        return np.where(shift != 0.0, moved, expected)
+
+    def _link(self, expected: Floats) -> Floats:
+        if self.name == "hit_rate":
+            return exact_log(expected) - exact_log(1.0 - expected)
+        return exact_log(expected + 1.0)
+
+    def _span_tails(self, span: Shown, test: Test, beyond: tuple[Mask, Mask]) -> tuple[Floats, Floats]:
+        """Those of a span; 1 where its newest window lies on the other side (`beyond`, of a fall and of a rise), or it does itself, as elsewhere."""
+        least, most = self._ends(span, test)
+        falls, rises = beyond[0] & (span.value < least), beyond[1] & (span.value > most)
+        low, high = self._tails(span, test)
+        low = np.where((self.fewer < 0.0) & ~falls, 1.0, low)
+        return low, np.where((self.more > 0.0) & ~rises, 1.0, high)
+
+    def _tails(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
+        """Both tails, each anew where its expectation was shifted."""
+        least, most = self._ends(shown, test)
+        low, high = self.tested.tails[:, test, ROW[self.name]].copy()
+        for tail, expected, shift, side in ((low, least, self.fewer, 0), (high, most, self.more, 1)):
+            where = (shift != 0.0) & np.isfinite(tail)
+            if where.any():
+                tail[where] = self._tails_of(shown, test, expected, where)[side]
+        return low, high
+
+    def _tails_of(self, shown: Shown, test: Test, expected: Floats, where: Mask) -> tuple[Floats, Floats]:
+        value, weight, mean, variance = (
+            part[where] for part in (shown.value, shown.weight, expected, shown.variance)
+        )
+        if self.name == "hit_rate":
+            return proportion_tails(value * weight, weight, mean, concentration_of(mean, variance))
+        degrees = degrees_of(self.name, self.tested.weight[ROW[self.name]][where], test)
+        return gauge_tails(self._link(value), self._link(mean), np.sqrt(variance), degrees)
+
+
+def _span(
+    before: Callable[[Test, int], Shown], row: int, changed: Mapping[Test, Shown], test: Test, asked: int
+) -> Shown:
+    """What a span's test of a row looked at; `changed` of one row."""
+    return changed[test] if asked == row else before(test, asked)

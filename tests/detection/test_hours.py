@@ -1,0 +1,86 @@
+"""Medians and centres of hours against the plain way of taking them."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from auditor.detection.hours import _nearest, median, robust_centre, robust_centres_without_each
+from auditor.detection.learning import _followed
+from auditor.detection.profile import follow, gain_and_bound
+
+Floats = np.typing.NDArray[np.float64]
+VALUES = st.sampled_from([0.0, 1.0, -2.5, 7.25, 1000.0, np.nan]) | st.floats(-50.0, 50.0)
+
+
+def _rough(values: Floats, axis: int) -> Floats:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmedian(values, axis=axis))
+
+
+@given(arrays(np.float64, (7, 5), elements=VALUES), st.sampled_from([0, 1]))
+def test_the_median_is_that_of_what_is_known(values: Floats, axis: int) -> None:
+    np.testing.assert_allclose(median(values, axis), _rough(values, axis), rtol=1e-15)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31), st.integers(100, 400), st.booleans())
+def test_the_median_of_many_is_too(seed: int, length: int, gaps: bool) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(length, 6)).round(1)
+    values[:, 0] = np.nan
+    values[:3] = np.nan
+    if gaps:
+        values[rng.random(values.shape) < 0.1] = np.nan
+    np.testing.assert_allclose(median(values), _rough(values, 0), rtol=1e-15)
+
+
+@given(arrays(np.float64, (9, 4), elements=VALUES))
+def test_the_centre_is_the_median_of_what_is_not_wild(values: Floats) -> None:
+    first = median(values)
+    away = np.abs(values - first)
+    bound = np.maximum(4.0 * 1.4826 * median(away), 1e-9)
+    np.testing.assert_array_equal(robust_centre(values), median(np.where(away <= bound, values, np.nan)))
+
+
+@given(st.integers(1, 12), st.integers(0, 2**31))
+def test_how_far_off_the_middle_one_is_needs_no_new_order(number: int, seed: int) -> None:
+    ordered = np.sort(np.random.default_rng(seed).normal(size=(number, 5)).round(1), axis=0)
+    centre = median(ordered)
+    np.testing.assert_array_equal(_nearest(ordered, centre), median(np.abs(ordered - centre)))
+
+
+@settings(max_examples=50)
+@given(arrays(np.float64, (8, 3, 2), elements=VALUES))
+def test_centres_without_each_are_those_of_the_others(values: Floats) -> None:
+    others = [robust_centre(np.delete(values, row, axis=0)) for row in range(len(values))]
+    np.testing.assert_array_equal(robust_centres_without_each(values), np.stack(others))
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.3, 0.95]))
+def test_levels_are_followed_as_one_hour_after_the_other(seed: int, unknown: float) -> None:
+    rng = np.random.default_rng(seed)
+    seen = rng.normal(size=(40, 2, 3))
+    seen[rng.random(seen.shape) < unknown] = np.nan
+    half_lives, drift = np.array([1.0, 4.0, 24.0]), np.array([0.01, 0.1, 0.5])
+    gain, bound = gain_and_bound(half_lives[:, None], drift)
+    now = np.full((2, 3, 3), np.nan)
+    errors = []
+    for row in seen[:, :, None]:
+        errors.append(row - now)
+        now = follow(now, row, gain, bound)
+    found, last = _followed(seen, half_lives, drift)
+    np.testing.assert_array_equal(found, np.stack(errors))
+    np.testing.assert_array_equal(last, now)
+
+
+def test_nothing_known_has_no_median() -> None:
+    assert np.isnan(median(np.full((3, 2), np.nan))).all()
+    assert median(np.array([[np.nan], [4.0]]))[0] == pytest.approx(4.0)
