@@ -62,6 +62,8 @@ class Facts:
         Each moment as (part, moment): "began", "ended", "as_of", "past", or "worst" with a subject.
     ranks
         The causes' confidences, in the order of the evidence.
+    trusted, own
+        The brief's own sentences in lower case; of those only `own` are about its cache, and stand as they are.
     """
 
     cache: str
@@ -81,6 +83,7 @@ class Facts:
     errors: list[str] = field(default_factory=list)
     has_baseline: bool = False
     trusted: list[str] = field(default_factory=list)
+    own: set[str] = field(default_factory=set)
     past: int = 0
 
     def say(self, cache: str, subject: str, did: str) -> None:

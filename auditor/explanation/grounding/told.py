@@ -37,6 +37,8 @@ def facts_of(brief: Brief) -> Facts:
         cause = mapping(part)
         for text in (*items(cause.get("for")), *items(cause.get("against"))):
             _tell(facts, str(text), facts.cache)
+        for text in (*items(cause.get("for")), *items(cause.get("against")), cause.get("refute", "")):
+            facts.own.update(one.lower() for one in sentences(plain(str(text))))
         _spans_of(facts, str(cause.get("refute", "")))
     for part in items(brief.data.get("others")):
         other: Any = mapping(part)

@@ -7,16 +7,19 @@ before it that stood, so that what is left stands again when it is read again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from auditor.detection.diagnosis.figures import percent
 from auditor.detection.diagnosis.sentences import NAMES
 from auditor.explanation.checked import Checked, RankedCause, Rejected, Rejection
 from auditor.explanation.description import SURE, WORTH_NAMING
+from auditor.explanation.grounding.advice import is_statement, own_steps, wrong_advice
 from auditor.explanation.grounding.amounts import wrong_amounts
 from auditor.explanation.grounding.causal import wrong_causes
 from auditor.explanation.grounding.context import Context, subjects_of
+from auditor.explanation.grounding.judgements import empty, wrong_judgements
 from auditor.explanation.grounding.moments import wrong_moments
 from auditor.explanation.grounding.movements import unknown_subjects, wrong_movements
 from auditor.explanation.grounding.prose import plain, sentences, shown
@@ -52,6 +55,9 @@ _READERS: Final[tuple[tuple[Rejection, Callable[[Reading, Context], Iterator[str
     (Rejection.DIRECTION, wrong_movements),
     (Rejection.CAUSE, wrong_causes),
     (Rejection.STANDING, wrong_standing),
+    (Rejection.JUDGEMENT, wrong_judgements),
+    (Rejection.ADVICE, wrong_advice),
+    (Rejection.EMPTY, empty),
 )
 
 
@@ -112,13 +118,28 @@ def _fault(one: str, context: Context) -> _Fault | None:
     if len(reading.quantities) > MOST_NUMBERS:
         return _Fault("it holds more numbers than a sentence does", Rejection.NUMBER)
     context.grid = False
+    if is_own(one, context):
+        context.carried = subjects_of(reading.subjects)[-3:] or context.carried
+        return None
+    read_in = (
+        replace(context, field="stated") if context.field == "step" and is_statement(reading) else context
+    )
     for kind, reader in _READERS:
-        reason = next(reader(reading, context), None)
+        reason = next(reader(reading, read_in), None)
         if reason is not None:
             return _Fault(reason, kind)
     if reading.subjects:
         context.carried = subjects_of(reading.subjects)[-3:]
     return None
+
+
+def is_own(one: str, context: Context) -> bool:
+    """Whether a sentence is the evidence's own, or in a step the auditor's own advice, word for word."""
+    low = one.lower()
+    if low in context.facts.own:
+        return True
+    bare = re.sub(r"^(?:first|then|to rule it out|for it|against it)[:,] ", "", low)
+    return bare in context.facts.own or (context.field == "step" and bare in own_steps())
 
 
 def _incident(work: _Check, reply: Reply) -> Checked:
