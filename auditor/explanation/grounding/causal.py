@@ -25,7 +25,7 @@ _SUPPOSED: Final = re.compile(
     r"\bwould (?!(?:\w+ly |best |also |well )?(?:explain|account|fit|match|cause|be (?:the|behind|a good|consistent)))|\bshould (?:show|have)\b|\bif\b|\bwhether\b|\bhad it been\b|\bwere it\b|\bin the case of\b|\bexpects?\b"
 )
 _ALTERNATIVE: Final = re.compile(
-    r"\b(?:could also|could be|might be|may be|may also|might also|can also|alternativ\w+|also possible|another (?:possib|candidate|explanation)|other (?:candidate|possib|explanation|cause)s?|less likely|second|next|runner[- ]up|behind it|further down|possib(?:le|ly|ility)|remains? (?:a )?possib|lower confidence|less probable|can(?:not|'t) be (?:ruled out|excluded)|not (?:be )?(?:ruled out|excluded)|or else|failing that|third|followed by|then|equally|(?:almost|nearly|just) as likely|close behind|neck and neck|competing|rival|two candidates|toss-up)\b"
+    r"\b(?:could also|could be|might be|may be|may also|might also|can also|alternativ\w+|also possible|another (?:possib|candidate|explanation)|other (?:candidate|possib|explanation|cause)s?|less likely|second|next|runner[- ]up|behind it|further down|possib(?:le|ly|ility)|remains? (?:a )?possib|lower confidence|less probable|can(?:not|'t) be (?:ruled out|excluded)|not (?:be )?(?:ruled out|excluded)|or else|failing that|third|followed by|then|equally|(?:almost|nearly|just) as likely|close behind|two causes|neck and neck|competing|rival|two candidates|toss-up)\b"
 )
 _CHECKING: Final = re.compile(
     r"\b(?:consider|raise|increase|protect|limit|check|look|compare|verify|confirm|see whether|see if|rule out|find|inspect|read|review|test|ask|search|diff|list|count|split|measure|time|examine|investigate|whether|if|make sure|look for|note|watch|monitor|determine|trace|audit|establish|find out|group|sample)\b"

@@ -20,7 +20,9 @@ _CONFIDENT: Final = re.compile(
     r"confiden|certain|\bsure\b|probab|likel|\bodds\b|weight|\bscore|credence|belief|\bposterior"
 )
 
-_RANKED: Final = re.compile(r"\b(?:explanation|candidate|hypothesis|rank(?:s|ed)?)\b")
+_RANKED: Final = re.compile(
+    r"\b(?:distant|close|comes?|ranks?|a) second\b|\b(?:explanation|candidate|hypothesis|rank(?:s|ed)?)\b"
+)
 
 _CHANCE: Final = re.compile(
     r"\b(?:once (?:in|every|per)|p[- ]?value|p\s*(?:=|of|is|below|about|at most|above|<|\(|:)|by chance|at random|random|by accident|one in|1 in|coincidence|odds|luck|accidental)"

@@ -26,7 +26,7 @@ FASTER: Final = r"fast(?:er)?|quicker|sped up|speedier|snappier"
 MOVING: Final = f"{VERBS}|{NOUNS}|down|up|went|moved|changed|shifted"
 _ADVERBS: Final = r"(?:\w+ly |just |also |now |still |all |so |much |far |well |even |very |too |quite |any |in any way |at all )*"
 _IDLE: Final = (
-    r"(?:no more|more|less|fewer) than(?! (?:the |its )?(?:usual|expected|normal|before|what|ever))|(?:higher|lower) than(?= \d)|more or less|up to|no longer|not only|once more|more likely|less likely|more often than not|any more|"
+    r"(?:has|have|had) added|(?:no more|more|less|fewer) than(?! (?:the |its )?(?:usual|expected|normal|before|what|ever))|(?:higher|lower) than(?= \d)|more or less|up to|no longer|not only|once more|more likely|less likely|more often than not|any more|"
     r"(?:look|looked|back|back it|keep|follow|set|clean|wake|speed|warm|make|makes|pick|catch|end|add|adds|took|take|takes|free|freed|filled?|fills the cache|filling|fill the cache|show|shows|mix|open|hold|holds|break|build|line|lines|dug|sum) up|"
     r"up and running|go(?:es)? down as|shut down|break down|narrow(?:s|ed)? down|track(?:s|ed)? down|slow query|slow queries|one more|some more|what is more|"
     r"above all|see above|the above|below is|falls? (?:outside|within|into|in line)|fall(?:s|ing)? short|as fast as|at least|over time|over the|not less|growing list|"
@@ -44,7 +44,7 @@ STILL: Final = re.compile(
     rf"|as (?:high|low|many|much|large|fast|slow) as (?:ever|usual|expected|before)"
     rf"|(?:is|are|was|were|remain(?:s|ed|ing)?|stay(?:s|ed|ing)?|look(?:s|ed)?|kept|keeps|held|holding|holds|behav(?:es|ed|e|ing)|appear(?:s|ed)?|seem(?:s|ed)?) {_ADVERBS}(?:normal(?:ly)?|usual|fine|healthy|flat|level|put|ordinary|quiet|good|ok|okay|typical|where (?:it|they) (?:was|were|should be))"
     rf"|(?:not|never|n't|nor|neither|barely|hardly|scarcely) {_ADVERBS}(?:have |has |been |be |did |seen? |show(?:n|s|ed)? )?(?:any |a )?{_ADVERBS}(?:mov(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|shift(?:ed|ing)?|react(?:ed)?|affected|deviat(?:e[sd]?|ing)|unusual|budge[sd]?|anomalous|abnormal)"
-    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|nothing (?:unusual|abnormal|anomalous|out of the ordinary)|held|holds (?:steady|up|firm)|(?<=§ )(?:flat|level)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
+    rf"|(?:no|without|little) (?:\w+ )?(?:change|movement|deviation|difference|sign of change|shift|anomaly)|(?:with)?in (?:its |the |their )?(?:own )?(?:normal |usual |expected |typical )?(?:range|band)|nothing (?:unusual|abnormal|anomalous|out of the ordinary)|held|holds (?:steady|up|firm)|(?<=§ )(?:flat|level)|remain(?:s|ed) the same|stay(?:s|ed) the same|as usual|as ever)\b"
 )
 NEITHER: Final = re.compile(
     r"\b(?:neither|no|none of) (?P<these>[^;.:]{0,110}?) (?:has |have |is |are |was |were |did )?(?:ever |really |noticeably )?(?:chang\w+|mov\w+|shift\w*|react\w*|affected|unusual|anomalous|budge\w*|deviat\w+|f[ae]ll\w*|r[io]se\w*|dropped|increased|decreased|climbed)\b"

@@ -250,6 +250,9 @@ def add_impact(facts: Facts, impact: Mapping[str, Any], cache: str) -> None:
     facts.say(cache, "backend_calls", "up") if known(impact.get("extra_backend_calls")) else None
     facts.add("calls", "", impact.get("extra_backend_calls"), "count", cache=cache)
     facts.add("waiting", "", impact.get("added_latency_seconds"), "time", cache=cache)
+    for name, subject in (("added_latency_seconds", "waiting"), ("extra_backend_calls", "backend_calls")):
+        if (known(impact.get(name)) or 0.0) > 0.0:
+            facts.say(cache, subject, "up")
     facts.add("cost", "", impact.get("cost"), "money", cache=cache)
 
 

@@ -55,7 +55,7 @@ _SLIGHT: Final = re.compile(
 )
 _RESTS: Final = re.compile(r"\b(?:no|without) (?:known )?(?:cause|explanation|fault of the cache)\b")
 _BORNE: Final = re.compile(
-    r"\b(?:critical|warning|info|severity|sudden\w*|abrupt\w*|gradual\w*|steep\w*|sharp\w*|drop\w*|drop|fall\w*|fell|ris(?:e|es|ing|en)|rose|declin\w*|increas\w*|decreas\w*|jump\w*|mov(?:ed|es|ement)|chang\w+|unchanged|persist\w*|ongoing|continu\w*|recover\w*|resolved|ended|over|"
+    r"\b(?:critical|warning|info|severity|sudden\w*|abrupt\w*|gradual\w*|steep\w*|sharp\w*|drop\w*|drop|fall\w*|fell|ris(?:e|es|ing|en)|rose|declin\w*|increas\w*|decreas\w*|jump\w*|mov(?:ed|es|ement)|chang\w+|unchanged|persist\w*|ongoing|continu\w*|recover\w*|resolved|ended|over|open|closed|waited|wait|"
     r"began|begun|started|lasts?|lasted|baseline|cause[sd]?|chance|random\w*|operations|requests|improve\w*|worse\w*|other caches?|similar|before|evidence|look|backend|keys?|entries|silent|quiet)\b"
 )
 

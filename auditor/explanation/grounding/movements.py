@@ -19,20 +19,19 @@ from auditor.explanation.grounding.directions import (
     RETURNED,
     STILL,
 )
-from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, kin
+from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, Mention, kin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditor.explanation.grounding.context import Context
     from auditor.explanation.grounding.reading import Reading
-    from auditor.explanation.grounding.subjects import Mention
 
 _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]'s |all |average |cache |cache's )*(?=§)"
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
 _CACHE_LEFT: Final = re.compile(
-    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| that| which| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
+    r"\b(?:cache|[\ue000-\uf8ff])(?: itself|'s|n't| hasn't| didn't| isn't| not| that| which| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
 )
 _SIZED: Final = re.compile(r"gr[eo]w|shr[aiu]nk|larger|bigger|smaller|swell|swoll|balloon|contract")
 _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
@@ -67,6 +66,12 @@ _WORSENED: Final = re.compile(r"\b(?:worsen(?:s|ed|ing)?|worse|degrad(?:e[sd]?|i
 _RETURNED: Final = re.compile(
     r"\b(?:return(?:s|ed|ing)?|back|recover(?:s|ed|ing)?|restored?|climb\w* back|reverted)\b(?:\W+\w+){0,2}\W*$"
 )
+_NO_DENIAL: Final = re.compile(
+    r"\bnot only\b|\b(?:not known|unknown|unclear|not clear)\b.*\b(?:why|what|how)\b"
+)
+_ITSELF: Final = re.compile(
+    r"^\s*(?:the |this |that )?(?:drop|fall|rise|increase|decrease|change|decline|value|it|this)\b[^§]*$"
+)
 _STILL_NOUN: Final = re.compile(r"\s*(?::|in|of|for)?\s*(?:the |its |both |average |cache )*(?=§)")
 
 
@@ -96,7 +101,7 @@ def movements(reading: Reading) -> Iterator[Movement]:
         if subjects is None:
             continue
         clause = _clause(low, found.start())
-        denied = NEGATION.search(clause) is not None and not re.search(r"\bnot only\b", clause)
+        denied = NEGATION.search(clause) is not None and not _NO_DENIAL.search(clause)
         yield Movement(found.start(), did, subjects, denied, _supposed(clause))
     for found in LEVELS.finditer(low):
         if not _OTHER_LEVEL.search(low[max(0, found.start() - 30) : found.start()]):
@@ -257,6 +262,9 @@ def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
                 reading, found, wanted
             ):
                 yield from _not_so(_still_mentions(reading, found), found.start(), wanted, reading, context)
+                if wanted == "same" and _ITSELF.match(reading.low[: found.start()]):
+                    lead = (Mention(found.start(), found.start(), context.facts.lead),)
+                    yield from _not_so(lead, found.start(), wanted, reading, context)
 
 
 def _is_claim(reading: Reading, found: re.Match[str], wanted: str) -> bool:

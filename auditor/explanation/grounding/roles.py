@@ -228,6 +228,8 @@ def _apposed(low: str, found: list[Quantity], parts: list[Role]) -> list[Role]:
         if not _APPOSED.match(joint) or not re.search(r"[,(/=]|\bor\b", joint):
             continue
         after = given[index + 1]
+        if after is Role.OPEN and re.match(r"\s*(?:vs\b|versus|against|compared|where|instead|rather)", rest):
+            continue
         if given[index] is Role.EFFECT and after is Role.RATIO and " or " in joint:
             given[index + 1] = Role.EFFECT
         elif after is Role.OPEN and given[index] in {Role.EFFECT, Role.RATIO}:
