@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from auditor.explanation.grounding.context import Context
     from auditor.explanation.grounding.reading import Reading
 
-_LOOKING: Final = words("""look check see verify confirm compare inspect examine read review test ask search diff list count split measure time investigate note watch monitor determine trace audit establish find
+LOOKING: Final = words("""look check see verify confirm compare inspect examine read review test ask search diff list count split measure time investigate note watch monitor determine trace audit establish find
     group sample query analyse analyze assess identify locate track follow observe study correlate break rule ensure validate query probe ping try consider decide keep start begin go work use plot graph view pull get
     collect gather capture log record document dig scan learn evaluate estimate isolate narrow pinpoint single reproduce replay send make figure map match tell query open profile diagnose clarify discuss talk contact inform notify involve escalate
-    plan prepare report coordinate raise wait give allow focus exclude eliminate sort spot-check double-check cross-check recheck""")
+    plan prepare report coordinate raise give allow focus exclude eliminate sort spot-check double-check cross-check recheck""")
+_OPENERS: Final = words("""together overall combined apart in at of for with by during on after since from to over under within across among amongst against between before until till as per via without like unlike through throughout despite beyond besides
+    around about above below near off onto into out up down amid given while although though because if when where whereas that so and but or nor yet unless whether once than all both half only even just almost nearly not neither either
+    each some most many thus then here also meanwhile still hence now today again too is was were are be been this these those the it its there what which who how why no none such never fell rose went let lost saw held hit kept grew shrank began came got
+    did do had have may might can could will would must should""")
+"""Words that a statement may begin with before an article."""
 _TAKING: Final = (
     r"flush(?:all|db)?|delete|drop|purge|wipe|clear|remove|truncate|erase|destroy|kill|terminate|disable|turn off|switch off|shut down|shut|stop|halt|silence|mute|snooze|suppress|close|acknowledge|ack|ignore|"
     r"dismiss|disregard|resolve|empty|evict|invalidate|expire|reset|format|uninstall|downgrade|discard|abandon|overwrite|unsubscribe|cancel|forget|skip|reboot|restart|detach|block|revoke|recreate|rebuild|reinstall|"
@@ -64,6 +69,7 @@ _MENDING: Final = re.compile(
     r"|(?:let|allow|give|leave)\b[^;.]*\b(?:refill|warm|fill|recover|settle|request|time|client|cache)"
     r"|(?:limit|throttle|rate-limit|cap|protect|shield|shed|coalesce|collapse|reduce|slow|lower|relieve|ease|lighten|queue|guard|hold back|restrict)\b[^;.]*\b(?:concurrent|concurrency|misses|clients?|rate|backend|requests?|load|traffic|calls|pressure|lookups)"
     r"|(?:warm|preload|pre-?warm|prefill|refill|repopulate|prime|reload)\b[^;.]*"
+    r"|(?:wait|hold)\b[^;.]*\b(?:refill\w*|warm|recovers?|returns?|finish\w*|complete[sd]?|deploy\w*|release)\b"
     r"|serve\b[^;.]*\bstale\b[^;.]*|keep\b[^;.]*"
     r"|(?:spread|stagger|jitter|randomi[sz]e|vary|desynchroni[sz]e)\b[^;.]*\b(?:expir|ttl|time to live|times|keys)"
     r"|(?:make|get)\b[^;.]*\b(?:keys?|sure|stable|certain)"
@@ -97,8 +103,12 @@ def is_instruction(reading: Reading) -> bool:
     if _FORBIDDEN.match(bare) or _URGED.search(reading.spoken):
         return True
     known = verb is not None and (
-        verb[0] in _LOOKING or _MENDING.match(bare) or re.match(rf"(?:{_TAKING})\b", bare)
+        verb[0] in LOOKING or _MENDING.match(bare) or re.match(rf"(?:{_TAKING})\b", bare)
     )
+    if verb is not None and verb[0] not in _OPENERS and not verb[0].endswith(("ly", "ing", "ed", "s")):
+        known = (
+            known or re.match(r"[a-z-]+ (?:the|this|that|all|every|your|everything|them)\b", bare) is not None
+        )
     return bool(known) and re.match(rf"[a-z-]+(?: \w+ly)? {_OBJECT}(?!\w)", bare) is not None
 
 
@@ -133,7 +143,7 @@ def _permitted(bare: str) -> bool:
     verb = re.match(r"[a-z-]+", bare)
     if verb is None:
         return False
-    return _MENDING.match(bare) is not None or (verb[0] in _LOOKING and _is_looking(bare, verb[0]))
+    return _MENDING.match(bare) is not None or (verb[0] in LOOKING and _is_looking(bare, verb[0]))
 
 
 def _is_looking(bare: str, verb: str) -> bool:
@@ -156,7 +166,7 @@ def _is_looking(bare: str, verb: str) -> bool:
     }:
         return (
             re.match(
-                r"(?:use (?:redis-cli|the|a)|try (?:a|one|to (?:reproduce|read|fetch))|go (?:through|over|back)|open the (?:log|graph|dashboard)|send one request|make sure|get the|pull the|start (?:with|by (?:\w*(?:check|look|compar|read|inspect|list|count|diff|sampl|group|search|review|find)))|begin (?:with|by)|raise (?:it with|this with|the)|tell (?:the|whether)|give the cache|allow the)\b",
+                r"(?:use (?:redis-cli|the|a)|try (?:a|one|to (?:reproduce|read|fetch))|go (?:through|over)|open the (?:log|graph|dashboard)|send one request|make sure|get the|pull the|start (?:with|by (?:\w*(?:check|look|compar|read|inspect|list|count|diff|sampl|group|search|review|find)))|begin (?:with|by)|raise (?:it with|this with|the)|tell (?:the|whether)|give the cache|allow the)\b",
                 bare,
             )
             is not None

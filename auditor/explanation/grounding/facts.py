@@ -138,6 +138,8 @@ def facts_of_incident(data: Mapping[str, Any]) -> Facts:
         if known(confidence):
             facts.ranks[name] = min(1.0, max(0.0, float(confidence)))
             facts.add("confidence", name, facts.ranks[name], "share")
+    if not facts.ranks:
+        facts.ranks["unknown"] = 0.0  # what the prompt asks for where nothing was ranked
     add_impact(facts, mapping(data.get("impact")), cache)
     _baseline(facts, data.get("baseline"))
     _hour(facts, mapping(data.get("hour")))

@@ -29,7 +29,7 @@ _PLAYED_DOWN: Final = re.compile(
     rf"|\b(?:nothing|not anything)(?: \w+)? {_BE}(?: \w+)? (?:wrong|amiss|broken|bad|lost|serious|unusual|needed|required|necessary|urgent|affected|failing|happening|to)\b"
     r"|\b(?<!show )(?<!shows )(?<!showed )nothing (?:\w+ )?(?:wrong|serious|bad|unusual|to (?:worry|fear|do|see|fix|report|investigate|be)|has happened|happened|happens|needs?|has to|must|requires?|here)\b"
     rf"|\b(?:all|everything|everyone|it all|things)(?: \w+)? {_BE}(?: \w+)? {_FINE}\b|\b(?:all|everything) (?:good|fine|clear|okay|ok)\b"
-    rf"|\b(?:it|this|that|the cache|the system|the service|[\ue000-\uf8ff]) (?:{_BE}|does) (?:\w+ )?(?:{_FINE})(?=[.,;!]|$| and\b| now\b| again\b)"
+    rf"|\b(?:it|this|that|the cache|the system|the service|(?:the )?[\ue000-\uf8ff](?: cache)?) (?:{_BE}|does) (?:\w+ )?(?:{_FINE})(?=[.,;!]|$| and\b| now\b| again\b)"
     rf"|\b(?:no|without|not an?|never an?|isn't an?|hardly an?) (?:(?:real|actual|true|genuine|serious|immediate|further|other|major|big|such|any|much) )*{_TROUBLE}\b"
     r"|\b(?:no one|nobody|none of you)(?: \w+)? (?:has to|needs?|must|should|is affected|was affected|is harmed|noticed|will notice|will be)\b"
     r"|\b(?:need not|needn't|does not need|do not need|doesn't need|don't need|does not have to|do not have to|don't have to|does not require|doesn't require|requires no|needs no|demands no|warrants no|calls for no)\b"
@@ -48,6 +48,18 @@ _MEANT: Final = re.compile(
     r"announced|authori[sz]ed|approved|agreed with|sanctioned|working as|known issue|known problem|known and|expected behaviou?r|(?:this|it|that) (?:is|was) (?:\w+ )?(?:expected|normal|usual|wanted|desired)|"
     r"(?:an?|the|our|this|planned|load|only a|just a|part of a) tests?\b(?! (?:of|for|that|says|found|flag))|(?:is|was|just|only|merely) (?:an? )?(?:test(?:ing)?|noise|glitch|hiccup|blip|artefact|artifact|fluke|coincidence|formality|joke))\b"
 )
+_BELITTLED: Final = re.compile(
+    r"\b(?:no|of no|without|little|of little|hardly any|zero) (?:\w+ )?(?:impact|consequences?|effect|importance|relevance|significance|meaning|bearing|influence)\b|\b(?:not|n't|hardly|scarcely) (?:\w+ )?matter\b|\bmatters? (?:little|not)\b"
+)
+_ON_SUBJECT: Final = re.compile(r" (?:on|for|in|to) (?:the |its |this |cache |average )*§")
+_DOUBTED: Final = re.compile(
+    rf"\b(?:baseline|expected (?:values?|rates?|range)|evidence|tests?|auditor|detector|detection|figures|numbers|measurements?|metrics|monitoring|statistics) {_BE}(?: \w+)? (?:wrong|mistaken|stale|outdated|false|invalid|unreliable|useless|out of date|broken|faulty|off|incorrect|meaningless|flawed)\b"
+)
+_SEVERITY: Final = re.compile(r"\bseverit(?:y|ies)\b")
+_LEVEL: Final = re.compile(r"\b(?:critical|warning|info|informational)\b")
+_SHOULD: Final = re.compile(
+    r"\b(?:should|must|ought|too|lower(?:ed)?|raised?|reduced?|changed?|set|downgraded?|overstated)\b"
+)
 _DENIED: Final = re.compile(r"\b(?:not|no|never|nor|neither|hardly|n't|whether|if|unknown)\b[^,;.]{0,18}$")
 _GRAVE: Final = re.compile(r"\b(?:urgent(?:ly)?|serious(?:ly)?|severe(?:ly)?|grave(?:ly)?|major)\b")
 _SLIGHT: Final = re.compile(
@@ -64,21 +76,37 @@ def wrong_judgements(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each judgement that neither severity nor state bears out."""
     low = reading.spoken
     severities = context.facts.severities.get(context.cache or context.facts.cache, set())
-    calm = "info" in severities or context.facts.status == "resolved"
-    for found in _PLAYED_DOWN.finditer(low):
-        if not _RESTS.search(low[found.start() :]) and not (calm and _may_rest(found[0])):
-            yield "the evidence does not say that it is harmless"
-    for found in _PLAYED_UP.finditer(low):
-        if not _trusted(found[0], context):
-            yield "the evidence does not say that it is that grave"
+    yield from _belittled(reading, calm="info" in severities or context.facts.status == "resolved")
+    if any(not _trusted(found[0], context) for found in _PLAYED_UP.finditer(low)):
+        yield "the evidence does not say that it is that grave"
     for found in _MEANT.finditer(low):
         if not _DENIED.search(low[: found.start()]) and not _trusted(found[0], context):
             yield "the evidence does not say that it was meant"
-    grave = {"critical", "warning", "past"} & set(severities)
-    if severities and not grave and _GRAVE.search(low):
+    if _DOUBTED.search(low) and not _trusted(low.rstrip("."), context):
+        yield "the evidence does not doubt itself"
+    if _wrong_level(low, severities):
         yield "its severity is another one"
-    if severities and "info" not in severities and _SLIGHT.search(low):
-        yield "its severity is another one"
+
+
+def _belittled(reading: Reading, *, calm: bool) -> Iterator[str]:
+    for found in _PLAYED_DOWN.finditer(reading.spoken):
+        if not _RESTS.search(reading.spoken[found.start() :]) and not (calm and _may_rest(found[0])):
+            yield "the evidence does not say that it is harmless"
+    for found in _BELITTLED.finditer(reading.spoken):
+        if not _ON_SUBJECT.match(reading.low[found.end() :]):
+            yield "the evidence does not say that it is harmless"
+
+
+def _wrong_level(low: str, severities: set[str]) -> bool:
+    """Whether a sentence speaks of the severity without saying it, or in words that fit another one."""
+    if _SEVERITY.search(low) and (not _LEVEL.search(low) or _SHOULD.search(low)):
+        return True
+    if not severities:
+        return False
+    grave = severities & {"critical", "warning"}
+    return bool(
+        _SLIGHT.search(low) if grave and "info" not in severities else not grave and _GRAVE.search(low)
+    )
 
 
 def _may_rest(said: str) -> bool:

@@ -25,7 +25,7 @@ _BELOW: Final = re.compile(r"<=?[ \t]*(?=[\d.])")
 _ABOVE: Final = re.compile(r">=?[ \t]*(?=[\d.])")
 _ABOUT: Final = re.compile(r"~[ \t]*(?=\d)")
 _ABBREVIATED: Final = re.compile(
-    r"(?:\b(?:e\.g|i\.e|approx|vs|ca|cf|resp|etc|avg|max|min|no|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)|\b[a-z])\.$",
+    r"(?:\b(?:e\.g|i\.e|approx|vs|ca|cf|resp|etc|avg|max|min|no|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)|(?<!\d )(?<!\d)\b[a-z])\.$",
     re.IGNORECASE,
 )
 LONGEST_QUOTED: Final = 120
