@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from auditor.explanation.grounding.catalogue import named_causes
+from auditor.explanation.grounding.matching import facts_about
 from auditor.explanation.grounding.vocabulary import is_word
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _BE: Final = r"(?:is|are|was|were|be|been|has been|looks?|seems?|appears?|feels?|remains?|stays?|goes|went|works?|runs?)"
 _FINE: Final = r"(?:well|fine|good|great|ok|okay|normal|healthy|right|clear|quiet|in order|under control|safe|perfect(?:ly)?|as (?:it|they) should)"
 _TROUBLE: Final = (
-    r"(?:problem|issue|trouble|danger|risk|threat|worry|worries|concern|concerns|alarm|alert|harm|damage|loss|emergency|urgency|incident|anomaly|outage|"
+    r"(?:problem|issue|trouble|danger|risk|threat|worry|worries|concern|concerns|alarm|alert|harm|damage|loss|emergency|urgency|incidents?|anomal(?:y|ies)|outages?|"
     r"cause for|reason (?:to|for)|need (?:to|for)|action|reaction|response is|intervention|follow-up|customer|user|users|effect on users)"
 )
 _PLAYED_DOWN: Final = re.compile(
@@ -67,7 +68,7 @@ _SLIGHT: Final = re.compile(
 )
 _RESTS: Final = re.compile(r"\b(?:no|without) (?:known )?(?:cause|explanation|fault of the cache)\b")
 _BORNE: Final = re.compile(
-    r"\b(?:critical|warning|info|severity|sudden\w*|abrupt\w*|gradual\w*|steep\w*|sharp\w*|drop\w*|drop|fall\w*|fell|ris(?:e|es|ing|en)|rose|declin\w*|increas\w*|decreas\w*|jump\w*|mov(?:ed|es|ement)|chang\w+|unchanged|persist\w*|ongoing|continu\w*|recover\w*|resolved|ended|over|open|closed|waited|wait|"
+    r"\b(?:critical|warning|info|severity|sudden\w*|abrupt\w*|gradual\w*|steep\w*|sharp\w*|drop\w*|drop|fall\w*|fell|ris(?:e|es|ing|en)|rose|declin\w*|increas\w*|decreas\w*|jump\w*|mov(?:ed|es|ement)|chang\w+|unchanged|persist\w*|ongoing|continu\w*|recover\w*|incidents?|windows?|resolved|ended|over|open|closed|waited|wait|"
     r"began|begun|started|lasts?|lasted|baseline|cause[sd]?|chance|random\w*|operations|requests|improve\w*|worse\w*|other caches?|similar|before|evidence|look|backend|keys?|entries|silent|quiet)\b"
 )
 
@@ -76,7 +77,7 @@ def wrong_judgements(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each judgement that neither severity nor state bears out."""
     low = reading.spoken
     severities = context.facts.severities.get(context.cache or context.facts.cache, set())
-    yield from _belittled(reading, calm="info" in severities or context.facts.status == "resolved")
+    yield from _belittled(reading, context, calm="info" in severities or context.facts.status == "resolved")
     if any(not _trusted(found[0], context) for found in _PLAYED_UP.finditer(low)):
         yield "the evidence does not say that it is that grave"
     for found in _MEANT.finditer(low):
@@ -88,13 +89,24 @@ def wrong_judgements(reading: Reading, context: Context) -> Iterator[str]:
         yield "its severity is another one"
 
 
-def _belittled(reading: Reading, *, calm: bool) -> Iterator[str]:
+def _belittled(reading: Reading, context: Context, *, calm: bool) -> Iterator[str]:
     for found in _PLAYED_DOWN.finditer(reading.spoken):
-        if not _RESTS.search(reading.spoken[found.start() :]) and not (calm and _may_rest(found[0])):
+        fine = _RESTS.search(reading.spoken[found.start() :]) or (calm and _may_rest(found[0]))
+        if not fine and not _is_quiet(found[0], reading, context, found.start()):
             yield "the evidence does not say that it is harmless"
     for found in _BELITTLED.finditer(reading.spoken):
         if not _ON_SUBJECT.match(reading.low[found.end() :]):
             yield "the evidence does not say that it is harmless"
+
+
+def _is_quiet(said: str, reading: Reading, context: Context, at: int) -> bool:
+    """Whether it is incidents that there were none of: others, which is checked elsewhere, or any on a day without one."""
+    if re.search(r"\b(?:incident|anomal|outage|all|everything)", said) is None:
+        return False
+    if context.field not in {"digest", "item"}:
+        return re.search(r"\b(?:other|further|such)\b", said) is not None
+    cache = context.cache_at(reading, at)
+    return all(fact.value == 0.0 for fact in facts_about(context, cache, ("tally",), {"incidents"}))
 
 
 def _wrong_level(low: str, severities: set[str]) -> bool:

@@ -8,9 +8,10 @@ from auditor.explanation.brief import Brief
 from auditor.explanation.checked import Rejection
 from auditor.explanation.grounding import check
 from auditor.explanation.grounding.prose import shown
+from auditor.explanation.reply import DigestReply
 from tests.explanation.grounding.answers import left, reply, stands
 from tests.explanation.grounding.attacks import ORDERED, SAID, SENSIBLE
-from tests.explanation.grounding.briefs import CUT, DECAY, IMPROVED, KEYS, STAMPEDE
+from tests.explanation.grounding.briefs import CUT, DECAY, DIGEST, IMPROVED, KEYS, STAMPEDE
 
 ATTACKED = {
     "keys": (
@@ -119,3 +120,10 @@ def test_where_no_cause_was_ranked_a_model_may_say_that_it_is_not_known() -> Non
 def test_odd_text_is_read_in_no_more_numbers_than_a_sentence_has(word: str) -> None:
     checked = check(reply(KEYS, summary=(word * 700)[:700]), KEYS)
     assert checked.sentences >= 1
+
+
+def test_that_there_were_no_incidents_is_said_of_a_day_without_one_alone() -> None:
+    quiet = {"coverage": {"windows": 1440, "audited": 1440, "no_data": 0}, "caches": [], "incidents": []}
+    said = DigestReply(summary="There were no incidents.", items=[], steps=[])
+    assert check(said, Brief(DIGEST.purpose, {**DIGEST.data, **quiet})).source == "model"
+    assert check(said, DIGEST).source == "template"
