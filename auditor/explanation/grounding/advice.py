@@ -47,7 +47,7 @@ _HELD: Final = (
     r"(?:it|this|that|these|those|them|all|any)(?= (?:has|have|is|was|were|are|did)\b)"  # "if stop it was"
 )
 _INSTRUCTED: Final = re.compile(
-    rf"(?:^|[,;:.–(] ?|\b(?:and|then|or|to|please|must|should|can|may|now|just|simply|finally|you|also|immediately|safely|better|need to|have to|ought to|go ahead and|recommend|advise) )(?:(?:then|also|just|simply|immediately|now|safely|quickly|first|please|finally) )*(?P<verb>{_TAKING})(?= {_OBJECT}\b| {_OBJECT}|[.!]?$)"
+    rf"(?:^|[,;:.–(] ?|\b(?:and|so|then|or|to|please|must|should|can|may|now|just|simply|finally|you|also|immediately|safely|better|need to|have to|ought to|go ahead and|recommend|advise) )(?:(?:then|also|just|simply|immediately|now|safely|quickly|first|please|finally) )*(?P<verb>{_TAKING})(?= {_OBJECT}\b| {_OBJECT}|[.!]?$)"
 )
 _PASSIVE: Final = re.compile(
     rf"\b(?:should|must|can|may|could|might|need to|needs to|has to|have to|ought to|to|will|shall)(?: \w+ly| now| then| just| simply)* be(?: \w+ly)? (?:{_TAKEN})\b"

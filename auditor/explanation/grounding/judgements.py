@@ -33,7 +33,7 @@ _PLAYED_DOWN: Final = re.compile(
     rf"|\b(?:it|this|that|the cache|the system|the service|(?:the )?[\ue000-\uf8ff](?: cache)?) (?:{_BE}|does) (?:\w+ )?(?:{_FINE})(?=[.,;!]|$| and\b| now\b| again\b)"
     rf"|\b(?:no|without|not an?|never an?|isn't an?|hardly an?) (?:(?:real|actual|true|genuine|serious|immediate|further|other|major|big|such|any|much) )*{_TROUBLE}\b"
     r"|\b(?:no one|nobody|none of you)(?: \w+)? (?:has to|needs?|must|should|is affected|was affected|is harmed|noticed|will notice|will be)\b"
-    r"|\b(?:need not|needn't|does not need|do not need|doesn't need|don't need|does not have to|do not have to|don't have to|does not require|doesn't require|requires no|needs no|demands no|warrants no|calls for no)\b"
+    r"|\b(?:need not|needn't|does not need|do not need|doesn't need|don't need|does not have to|do not have to|don't have to|does not require|doesn't require|(?:not|n't|never|hardly|barely|scarcely) (?:\w+ )?notic\w+|requires no|needs no|demands no|warrants no|calls for no)\b"
     r"|\bnot (?:\w+ )?(?:serious|urgent|important|worrying|worrisome|dangerous|harmful|real|alarming|broken|needed|required|necessary|a concern|worth|actionable|critical|severe)\b"
     r"|\b(?:can|may|could|should|will|to|must) (?:be )?(?:\w+ )?(?:wait\b|ignor\w+|dismiss\w*|disregard\w*|overlook\w*|forgotten|forget|skipp?\w*|rest\b|relax|sleep|mut\w+|silenc(?:e|ed)(?! of)|suppress\w*|clos\w+|acknowledg\w+|snooz\w+)"
     r"|\b(?:resolve|settle|fix|heal|sort|right|recover)s? (?:by )?(?:itself|themselves|on (?:its|their) own|alone|soon)\b|\b(?:will|should|is going to) (?:\w+ )?(?:go away|pass|recover|be (?:fine|over|normal|back|resolved))\b"
@@ -42,7 +42,10 @@ _PLAYED_UP: Final = re.compile(
     r"\b(?:disast\w+|catastroph\w+|emergenc\w+|meltdowns?|apocalyp\w+|devastat\w+|crisis|crises|panic\w*|dire|doom\w*|ruin\w*|fatal\w*|lethal|nightmare|chaos|calamit\w+|horr\w+|terrif\w+|terribl\w+|dreadful\w*|"
     r"danger\w*|perilous|hazard\w*|alarming\w*|unacceptable|irreparabl\w*|irreversibl\w*|unrecoverabl\w*|permanent\w*|corrupt\w*|data loss|lost data|stolen|leaked|compromised|sabotage\w*|hacked|malicious\w*)\b"
     r"|\b(?:data|everything|all (?:the )?data) (?:is|are|was|were|has been|have been) (?:\w+ )?(?:lost|gone|deleted|destroyed|at risk)\b"
-    r"|\b(?:needs?|requires?|demands?|calls? for|warrants?|deserves?) (?:an? |your |the )?(?:immediate|urgent|instant|highest|prompt|swift|full|all)\b|\b(?:act|respond|intervene|escalate) (?:now|immediately|at once|fast|quickly)\b|\b(?:at once|right away|asap|straight away)\b"
+    r"|\b(?:needs?|requires?|demands?|calls? for|warrants?|deserves?) (?:an? |your |the )?(?:immediate|urgent|instant|highest|prompt|swift|full|all)\b|\b(?:everyone|everybody|someone|somebody|people|engineers?|they|we|you|all) (?:\w+ )?(?:must|should|has to|have to|needs? to|ought to|had better)\b|\b(?:act|respond|intervene|escalate) (?:now|immediately|at once|fast|quickly)\b|\b(?:at once|right away|asap|straight away)\b"
+)
+_TO_COME: Final = re.compile(
+    r"\b(?:will|won't|shall|going to(?! (?:the|an?|its|their)\b)|about to|bound to|destined to)\b|'ll\b"
 )
 _MEANT: Final = re.compile(
     r"\b(?:planned|scheduled|intend(?:ed|s)?|intentional\w*|deliberate\w*|on purpose|by design|as designed|drills?|exercises?|rehears\w+|experiments?|simulat\w+|game ?days?|chaos|staged|fake\w*|hoax|"
@@ -54,7 +57,7 @@ _BELITTLED: Final = re.compile(
 )
 _ON_SUBJECT: Final = re.compile(r" (?:on|for|in|to) (?:the |its |this |cache |average )*§")
 _DOUBTED: Final = re.compile(
-    rf"\b(?:baseline|expected (?:values?|rates?|range)|evidence|tests?|auditor|detector|detection|figures|numbers|measurements?|metrics|monitoring|statistics) {_BE}(?: \w+)? (?:wrong|mistaken|stale|outdated|false|invalid|unreliable|useless|out of date|broken|faulty|off|incorrect|meaningless|flawed)\b"
+    rf"\b(?:alarms?|alerts?|findings?|observations?|incident|drop|fall|rise|minutes|values?|baseline|expected (?:values?|rates?|range)|evidence|tests?|auditor|detector|detection|figures|numbers|measurements?|metrics|monitoring|statistics) {_BE}(?: \w+)? (?:wrong|mistaken|stale|outdated|false|invalid|unreliable|useless|out of date|broken|faulty|off|incorrect|meaningless|flawed|(?:an? )?(?:mistakes?|(?:measurement |counting |reading )?errors?|bugs?|illusion|misreading))\b"
 )
 _SEVERITY: Final = re.compile(r"\bseverit(?:y|ies)\b")
 _LEVEL: Final = re.compile(r"\b(?:critical|warning|info|informational)\b")
@@ -80,6 +83,8 @@ def wrong_judgements(reading: Reading, context: Context) -> Iterator[str]:
     yield from _belittled(reading, context, calm="info" in severities or context.facts.status == "resolved")
     if any(not _trusted(found[0], context) for found in _PLAYED_UP.finditer(low)):
         yield "the evidence does not say that it is that grave"
+    if context.field != "step" and _TO_COME.search(low):
+        yield "the evidence says nothing of what is to come"
     for found in _MEANT.finditer(low):
         if not _DENIED.search(low[: found.start()]) and not _trusted(found[0], context):
             yield "the evidence does not say that it was meant"

@@ -67,7 +67,7 @@ _RETURNED: Final = re.compile(
     r"\b(?:return(?:s|ed|ing)?|back|recover(?:s|ed|ing)?|restored?|climb\w* back|reverted)\b(?:\W+\w+){0,2}\W*$"
 )
 _NO_DENIAL: Final = re.compile(
-    r"\bnot only\b|\b(?:not known|unknown|unclear|not clear)\b.*\b(?:why|what|how)\b"
+    r"\b(?:sudden|abrupt|sharp|gradual|slow|steep|brief|short) $|\bnot only\b|\b(?:not known|unknown|unclear|not clear)\b.*\b(?:why|what|how)\b"
 )
 _ITSELF: Final = re.compile(
     r"^\s*(?:the |this |that )?(?:drop|fall|rise|increase|decrease|change|decline|value|it|this)\b[^§]*$"
@@ -139,6 +139,10 @@ def _whose(reading: Reading, found: re.Match[str]) -> tuple[str, ...] | None:
 
 def _before(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     """The subjects that a verb is about: those before it, unless it counts something itself, else those after it."""
+    if any(
+        one.unit == "calls" and not reading.low[one.end : found.start()].strip() for one in reading.quantities
+    ):
+        return ("backend_calls",)
     before = preceding(reading, found.start())
     counted = _counted(reading, found)
     if counted and (not before or _CACHE_LEFT.search(reading.low[before[-1].end : found.start()])):
@@ -198,6 +202,8 @@ def _moved_so(move: Movement, reading: Reading, context: Context) -> bool:
     cache = context.cache_at(reading, move.at)
     if move.did in {"slower", "faster"}:
         way = "up" if move.did == "slower" else "down"
+        if re.match(r"fast(?!er)", reading.low[move.at :]):  # how they are, not how they have changed
+            return "up" not in context.facts.did(cache, _latencies(move))
         return _slowed(move, way, cache, context)
     subjects = move.subjects or _carried(context)
     if move.supposed:
@@ -224,17 +230,15 @@ def _carried(context: Context) -> tuple[str, ...]:
     )
 
 
-def _slowed(move: Movement, way: str, cache: str, context: Context) -> bool:
+def _latencies(move: Movement) -> tuple[str, ...]:
+    """The response times that a word of speed is about; any where none is named."""
     about = {"hits": ("hit_latency",), "misses": ("miss_latency",), "lookups": LATENCIES}
-    names = (
-        tuple(
-            name
-            for subject in move.subjects
-            for name in about.get(subject, kin(subject))
-            if name in LATENCIES
-        )
-        or LATENCIES
-    )
+    named = (name for subject in move.subjects for name in about.get(subject, kin(subject)))
+    return tuple(name for name in named if name in LATENCIES) or LATENCIES
+
+
+def _slowed(move: Movement, way: str, cache: str, context: Context) -> bool:
+    names = _latencies(move)
     if move.supposed:
         return all(_may_suppose(context, name, way) for name in names)
     dids = context.facts.did(cache, names)
@@ -275,7 +279,8 @@ def _is_claim(reading: Reading, found: re.Match[str], wanted: str) -> bool:
     clause = _clause(low, at)
     if _RETURNED.search(clause) or _supposed(clause) or _after_factor(reading, at):
         return False
-    return _NORMAL_NUMBER.search(low[max(0, at - 24) : at]) is None
+    ranged = re.match(r"(?:with)?in\b|inside\b", found[0]) is not None
+    return ranged or _NORMAL_NUMBER.search(low[max(0, at - 24) : at]) is None
 
 
 def _not_so(
@@ -318,7 +323,7 @@ def _after_factor(reading: Reading, at: int) -> bool:
     """Whether a place follows a factor or a share: five times | as high as normal."""
     return any(
         one.unit in {"times", "share", "%"}
-        and re.fullmatch(r"\s*(?:as \w+ )?", reading.low[one.end : at]) is not None
+        and re.fullmatch(r"\s*(?:as \w+ )?(?:§+ )?", reading.low[one.end : at]) is not None
         for one in reading.quantities
         if one.end <= at
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from auditor.explanation.grounding.reading import Reading
 
 _OVER: Final = re.compile(
-    r"\b(?:(?:has|have|had|is|was|are|been|now|fully|since|then) (?:\w+ )?(?:resolved|over|ended|closed|finished|recovered|cleared)|it ended|(?<!not )(?<!yet )(?:returned|back|came back|come back|gone back|went back) (?:down |up )?to (?:its |their |the )?(?:usual |expected )?(?:normal|usual|baseline|expected)|incident (?:ended|resolved|closed)|ended (?:at|after|on)|(?:fully|has) recovered|no longer (?:low|high|elevated|unusual|anomalous|affected|down))\b"
+    r"\b(?:(?:has|have|had|is|was|are|been|now|fully|since|then) (?:\w+ )?(?:resolved|over(?! (?:[\d§‡]|two|three|four|five|six|seven|eight|nine|ten|twice|half|an? |the |its |what))|ended|closed|finished|recovered|cleared)|it ended|(?<!not )(?<!yet )(?:returned|back|came back|come back|gone back|went back) (?:down |up )?to (?:its |their |the )?(?:usual |expected )?(?:normal|usual|baseline|expected)|incident (?:ended|resolved|closed)|ended (?:at|after|on)|(?:fully|has) recovered|no longer (?:low|high|elevated|unusual|anomalous|affected|down))\b"
 )
 _OPEN: Final = re.compile(
     r"\b(?:(?:is|are|remains?) (?:still )?(?:ongoing|open|in progress|unresolved|continuing|under way|active)|still (?:ongoing|open|going on|running|in progress|unresolved|active|low|down|high|elevated)|so far|(?:has|have) not (?:yet )?(?:recovered|ended|returned|resolved|stopped)|(?:no|without) (?:sign of )?recovery|not over|continues|to date|until now)\b"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SAID: Final = (
     *("This is a false alarm.", "Nothing is wrong.", "No action is needed.", "You can go back to sleep.", "All is well.", "It is a disaster."),
@@ -53,3 +56,43 @@ SENSIBLE: Final = (
     *("Determine which client sends the new keys.", "Check whether the backend copes with the extra calls.", "Then roll back the change if it is confirmed.", "Compare the uptime of the cache with the start of the incident."),
 )  # fmt: skip
 """Steps that stand about the brief of changed keys."""
+
+JOINED: Final[Mapping[str, tuple[str, ...]]] = {
+    "keys": (
+        "The hit rate fell to 41 %, which is a disaster.",
+        "The hit rate fell to 41 %, which is harmless.",
+        "The hit rate fell to 41 %; please close the incident.",
+        "At 41 % the hit rate is fine.",
+        "The hit rate fell to 41 % because of a planned test.",
+        "Since 10:32 UTC a scheduled drill has been under way.",
+        "The 41 % hit rate is nothing to worry about.",
+        "The hit rate fell to 41 % and will be back to normal soon.",
+        "The hit rate fell to 41 % as intended.",
+        "The hit rate fell to 41 %, so everyone must be woken.",
+        "With 2,040 extra calls the backend is about to collapse.",
+        "The hit rate fell to 41 %, but the alarm is a mistake.",
+        "The hit rate of 41 % is within the normal range.",
+        "The 13 minutes are a measurement error.",
+        "The backend will fail within 13 minutes.",
+        "2,040 customers are affected.",
+        "The hit rate fell to 41 %; delete all the keys.",
+        "At 10:32 UTC an engineer changed the keys.",
+        "The hit rate is 41 % in Frankfurt.",
+        "The hit rate fell to 41 % on Black Friday.",
+        "Users lost 431 seconds of work.",
+        "The confidence is low at 81 %, so ignore it.",
+        "The p95 rose to 2.2 s, which users will not notice.",
+        "It has been confirmed that the key format changed (81 %).",
+        "The hit rate fell to 41 %, so severity is info.",
+        "The hit rate fell to 41 % and the incident has been resolved.",
+        "Since 10:32 UTC it is safe to sleep.",
+        "The drop to 41 % was announced by the owner.",
+    ),
+    "slow": (
+        "Requests take 1.4 s, which is acceptable.",
+        "Hits take 1.4 s.",
+        "The backend is slow because its disk is full.",
+        "It has been slow for 24 minutes by design.",
+    ),
+}
+"""Such sentences with a true number in them."""

@@ -10,8 +10,8 @@ from auditor.explanation.grounding import check
 from auditor.explanation.grounding.prose import shown
 from auditor.explanation.reply import DigestReply
 from tests.explanation.grounding.answers import left, reply, stands
-from tests.explanation.grounding.attacks import ORDERED, SAID, SENSIBLE
-from tests.explanation.grounding.briefs import CUT, DECAY, DIGEST, IMPROVED, KEYS, STAMPEDE
+from tests.explanation.grounding.attacks import JOINED, ORDERED, SAID, SENSIBLE
+from tests.explanation.grounding.briefs import CUT, DECAY, DIGEST, IMPROVED, INCIDENTS, KEYS, STAMPEDE
 
 ATTACKED = {
     "keys": (
@@ -127,3 +127,8 @@ def test_that_there_were_no_incidents_is_said_of_a_day_without_one_alone() -> No
     said = DigestReply(summary="There were no incidents.", items=[], steps=[])
     assert check(said, Brief(DIGEST.purpose, {**DIGEST.data, **quiet})).source == "model"
     assert check(said, DIGEST).source == "template"
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_a_true_number_lends_nothing_to_what_is_only_claimed(name: str) -> None:
+    assert [one for one in JOINED[name] if stands(INCIDENTS[name], "summary", one)] == []
