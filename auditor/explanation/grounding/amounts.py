@@ -137,7 +137,8 @@ def _money(spot: Spot) -> bool | None:
         and not spot.one.sign
         and (_COST.search(spot.left[-30:]) or _COST.search(spot.right[:15]))
     ):
-        return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("cost", "calls")))
+        known = ("cost", "calls") if "call" in spot.reading.spoken else ("cost",)
+        return any_agrees(spot.one, facts_about(spot.context, spot.cache, known))
     if (
         spot.one.unit in {"requests", "operations", "lookups"}
         and re.search(r"\b(?:extra|additional|more)\b", words_about(spot))

@@ -34,10 +34,16 @@ _PAST: Final = re.compile(
     r"\b(?:previous|earlier|past|last (?:incident|time)|similar|before|back then|history|precedent|once before)\b"
 )
 
+_SHRUNK: Final = re.compile(
+    r"\bworking[- ]set (?:has |had )?(?:\w+ly )?(?:shr[aiu]nk|fell|dropped|narrowed|got smaller|is smaller|decreased|halved)"
+)
+
 
 def wrong_causes(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each cause that is blamed and may not be, or denied and may not be."""
     low = reading.low
+    if _SHRUNK.search(reading.spoken) and not _SUPPOSED.search(low):
+        yield "the working set grew, if it did anything"
     for named in named_causes(reading.spoken):
         if context.field in {"item", "digest"}:
             if not set(named.causes) & set(context.facts.ranks) and not _denied(low, named):

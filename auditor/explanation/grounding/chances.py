@@ -32,10 +32,13 @@ _CHANCE: Final = re.compile(
 def confidence(spot: Spot) -> bool | None:
     """Whether a number is the confidence of the cause it is said of; None where it speaks of no confidence."""
     causes = [named for named in named_causes(spot.reading.spoken) if named.end <= spot.one.start]
-    beside = causes and re.fullmatch(
+    beside: object = causes and re.fullmatch(
         r"\s*(?:\(|,|:|at|with|–|-)?\s*(?:about|around|roughly|some)?\s*",
         spot.reading.spoken[causes[-1].end : spot.one.start],
     )
+    bracketed = spot.left.rstrip().endswith("(") and re.match(r"\s*\)[.!]?$", spot.right) is not None
+    if causes and bracketed and "§" not in spot.reading.low[causes[-1].end : spot.one.start]:
+        beside = True
     told = _told_before(spot) or _CONFIDENT.search(spot.right[:28])
     if (
         (beside and spot.left.rstrip().endswith("(")) or spot.right.lstrip().startswith("confiden")

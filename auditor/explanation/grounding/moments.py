@@ -27,6 +27,9 @@ _BEGAN: Final = re.compile(
 _WORST: Final = re.compile(
     r"\b(?:worst|lowest|highest|peak(?:ed|ing|s)?|trough|bottom(?:ed)?|most unusual|extreme|minimum|maximum|low point|high point|nadir|deepest)\b"
 )
+_WORST_SO_FAR: Final = re.compile(
+    r"\b(?:worst|lowest|highest|slowest|most unusual) (?:\w+ )?so far (?:is|was)\s*$"
+)
 _PAST: Final = re.compile(
     r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already|same (?:thing )?(?:happened|occurred))\b"
 )
@@ -65,7 +68,7 @@ def _parts(reading: Reading, index: int, context: Context) -> set[str]:
     if _PAST.search(low):
         return {"past", *(_ENDING if _ENDED.search(left) else ("began",))}
     for pattern, parts in ((_BEGAN, {"began"}), (_AS_OF, _ENDING), (_ENDED, _ENDING)):
-        if pattern.search(left):
+        if pattern.search(left) and not _WORST_SO_FAR.search(left):
             return set(parts) if not _ranged(reading, index) else _ranged(reading, index)
     if ranged := _ranged(reading, index):
         return ranged

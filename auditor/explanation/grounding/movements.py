@@ -69,6 +69,7 @@ _RETURNED: Final = re.compile(
 _NO_DENIAL: Final = re.compile(
     r"\b(?:sudden|abrupt|sharp|gradual|slow|steep|brief|short) $|\bnot only\b|\b(?:not known|unknown|unclear|not clear)\b.*\b(?:why|what|how)\b"
 )
+_EXTRA_CALLS: Final = re.compile(r"(?:extra|additional|added|more) [\d,.]+k? (?:backend |origin )?calls\b")
 _ITSELF: Final = re.compile(
     r"^\s*(?:the |this |that )?(?:drop|fall|rise|increase|decrease|change|decline|value|it|this)\b[^§]*$"
 )
@@ -139,6 +140,8 @@ def _whose(reading: Reading, found: re.Match[str]) -> tuple[str, ...] | None:
 
 def _before(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     """The subjects that a verb is about: those before it, unless it counts something itself, else those after it."""
+    if _EXTRA_CALLS.match(reading.spoken, found.start()):
+        return ("backend_calls",)
     if any(
         one.unit == "calls" and not reading.low[one.end : found.start()].strip() for one in reading.quantities
     ):

@@ -189,6 +189,8 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "pt":
         valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
         return (Role.NOW if valued else Role.EFFECT), 0
+    if re.search(r"\bthan \w+\s*\($", left) and _AGAINST_LEFT.fullmatch(right.strip() + " "):
+        return Role.NOW, 0
     for patterns in (_FIRM, None, _LOOSE):
         if patterns is None:
             after = _after(left, right)

@@ -42,7 +42,7 @@ _NEW: Final = re.compile(
     r"\b(?:unprecedented|first time|never (?:before|happened|seen before)|no (?:similar|earlier|previous|past|prior) (?:incident|case|event)s?|not happened before|has no precedent)\b"
 )
 _AGAIN: Final = re.compile(
-    r"\b(?:(?:similar|earlier|previous|past|prior) (?:incident|event|occurrence|episode|case)s?|happened before|seen before|once before|same thing happened|recurr\w+|again and again|repeat(?:ed|s) (?:of|incident)|last time)\b"
+    r"\b(?:(?:similar|earlier|previous|past|prior) (?:incident|event|occurrence|episode|case)s?|happened before|seen before|once before|same thing happened|recurr\w+|happened (?:last|again|twice|earlier|yesterday|too)|last (?:week|month|year|night)|again and again|repeat(?:ed|s) (?:of|incident)|last time)\b"
 )
 _NONE: Final = re.compile(r"\b(?:no|not|never|without)\b[^,;.]{0,20}$")
 _FRESH: Final = re.compile(

@@ -39,7 +39,7 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("throughput", (r"throughput|(?:request|operation|query|operations)[- ](?:rate|volume)|traffic|(?:number|volume|rate) of (?:requests|operations)"
                    r"|request load|load on the cache")),
     ("cache_size", (r"(?:cache[- ]|its )size|size of (?:the|this) cache|(?:number|count) of (?:cached |stored )?(?:entries|items|keys)"
-                   r"|entry count|item count|cached entries|the (?:cache's )?size|(?<!\w )entries(?= (?:went|fell|dropped|rose|shrank|grew|declined))|a size|(?<=usual )size|(?<=normal )size|(?<=expected )size|(?<=former )size|cache(?= (?:is|was|keeps|has been|goes on) (?:filling|refilling|shrinking|growing))")),
+                   r"|entry count|item count|cached entries|the (?:cache's )?size|(?<=more )entries(?= than)|(?<=fewer )entries(?= than)|(?<!\w )entries(?= (?:went|fell|dropped|rose|shrank|grew|declined))|a size|(?<=usual )size|(?<=normal )size|(?<=expected )size|(?<=former )size|cache(?= (?:is|was|keeps|has been|goes on) (?:filling|refilling|shrinking|growing))")),
     ("backend_calls", r"(?:(?:extra|additional|more|surplus) )?(?:backend|origin) (?:calls?|load|traffic|requests)|load on the backend|calls? to the backend"),
     ("lookups", r"(?<!per )(?:look-?ups|gets|cache reads)"),
     ("misses", r"(?:cache )?misses"),

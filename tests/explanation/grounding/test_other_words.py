@@ -6,7 +6,8 @@ import pytest
 
 from tests.explanation.grounding.answers import stands
 from tests.explanation.grounding.briefs import INCIDENTS
-from tests.explanation.grounding.other_words import FALSE, TRUE
+from tests.explanation.grounding.other_falsehoods import FALSE
+from tests.explanation.grounding.other_truths import TRUE
 
 
 def test_correct_sentences_in_other_idioms_stand() -> None:
