@@ -173,7 +173,11 @@ def _worded(explanation: Row) -> list[str]:
             *str(plain.get("recommendation") or "").splitlines(),
         ]
     elif checks.get("failure"):
-        lines = ["", f"No model's words: {checks['failure']}.", *rejected]
+        lines = [
+            "",
+            f"Nothing of the model is shown: {checks['failure'].removeprefix('rejected: ')}.",
+            *rejected,
+        ]
     else:
         return []
     return [printable(line) for line in lines]

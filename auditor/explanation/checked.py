@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal
+
+
+class Rejection(StrEnum):
+    """What a rejected claim was about; a label of the metrics, so there are few."""
+
+    NUMBER = "number"
+    TIME = "time"
+    DIRECTION = "direction"
+    METRIC = "metric"
+    CAUSE = "cause"
+    CACHE = "cache"
+    NAME = "name"
+    STANDING = "standing"
+    """Severity, status, certainty, and what is said of other incidents."""
+    JUDGEMENT = "judgement"
+    """How dangerous, urgent or intended it is, where the evidence says nothing of that."""
+    ADVICE = "advice"
+    """A step that is none of the looking and mending that the auditor itself gives."""
+    EMPTY = "empty"
+    """Nothing that could be checked."""
+    MARKUP = "markup"
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A claim that was taken out: the field it stood in, its text (neutralised), and why it failed."""
+    """A claim that was taken out: the field it stood in, its text (neutralised), why it failed, and of what kind that is."""
 
     field: str
     text: str
     reason: str
+    kind: Rejection
 
     def as_json(self) -> dict[str, str]:
         """The object as `explanation.checks.rejected` holds it."""
-        return {"field": self.field, "text": self.text, "reason": self.reason}
+        return {"field": self.field, "text": self.text, "reason": self.reason, "kind": str(self.kind)}
 
 
 @dataclass(frozen=True, slots=True)

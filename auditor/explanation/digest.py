@@ -41,6 +41,8 @@ def _headline(data: Mapping[str, Any]) -> str:
         return f"{_span(data)}: no incident."
     graves = sum(cache["critical"] for cache in data["caches"])
     grave = f", {count(graves)} of them critical" if graves else ", none of them critical"
+    if incidents == 1:
+        grave = ", critical" if graves else ", not critical"
     return f"{_span(data)}: {plural(incidents, 'incident')} of {plural(caches, 'cache')}{grave}."
 
 

@@ -12,9 +12,7 @@ from auditor.explanation.brief import Purpose
 
 LONGEST_ANSWER: Final = 60_000
 MOST_OBJECTS: Final = 40
-_THINKING: Final = re.compile(r"<think(?:ing)?\b[^>]*>.*?</think(?:ing)?\s*>", re.DOTALL | re.IGNORECASE)
-_CLOSED: Final = re.compile(r"\A.*</think(?:ing)?\s*>", re.DOTALL | re.IGNORECASE)
-_OPENED: Final = re.compile(r"<think(?:ing)?\b[^>]*>", re.IGNORECASE)
+_MARK: Final = re.compile(r"<(?P<end>/?)think(?:ing)?(?:\s[^<>]*)?>", re.IGNORECASE)
 _UNSUPPORTED: Final = frozenset({
     *("title", "default", "format", "pattern", "minLength", "maxLength", "minItems", "maxItems"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems"),
@@ -105,9 +103,22 @@ def _model(purpose: Purpose) -> type[Reply | DigestReply]:
 def _thought_out(text: str) -> str:
     """The text without thinking: whole blocks, the end of one whose start was cut off, and one that never ends.
 
-    Some servers never close the block and write the answer within it, so an opening mark alone is just dropped.
+    Some servers never close the block and write the answer within it, so an opening mark alone is just dropped. Each
+    mark is looked at once, since a model can write thousands of them.
     """
-    return _OPENED.sub(" ", _CLOSED.sub(" ", _THINKING.sub(" ", text)))
+    kept: list[str] = []
+    spoken = 0
+    opened: int | None = None
+    for mark in _MARK.finditer(text):
+        if not mark["end"]:
+            opened = mark.start() if opened is None else opened
+            continue
+        if opened is None:
+            kept.clear()
+        else:
+            kept.append(text[spoken:opened])
+        spoken, opened = mark.end(), None
+    return " ".join([*kept, _MARK.sub(" ", text[spoken:])])
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from auditor.model.breaker import BreakerState
 from auditor.model.exchange import Rung, Usage
-from auditor.model.rejections import rejection_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,7 +85,7 @@ class ModelHealth:
 
     def note_rejected(self, rejected: Iterable[Rejected], *, fell_back: bool) -> None:
         """Count what the checks took out of a reply."""
-        self.rejected.update(rejection_kind(claim.reason).value for claim in rejected)
+        self.rejected.update(str(claim.kind) for claim in rejected)
         self.fell_back += fell_back
 
     def _spend(self, usage: Usage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.explanation.checked import Checked, RankedCause, Rejected
+from auditor.explanation.checked import Checked, RankedCause, Rejected, Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +47,4 @@ def checked(
 
 def rejected(count: int) -> tuple[Rejected, ...]:
     """So many claims that failed."""
-    return tuple(Rejected("summary", f"claim {i}", "no such number") for i in range(count))
+    return tuple(Rejected("summary", f"claim {i}", "no such number", Rejection.NUMBER) for i in range(count))

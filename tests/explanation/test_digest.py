@@ -35,7 +35,7 @@ def data(**changes: Any) -> dict[str, Any]:
 
 def test_a_day_is_told_in_whole_sentences() -> None:
     assert digest_text(data()) == (
-        "25 Nov 2026 (UTC): 1 incident of 1 cache, 1 of them critical.\n"
+        "25 Nov 2026 (UTC): 1 incident of 1 cache, critical.\n"
         "Of 2,880 windows 2,878 were audited and 2 had no data.\n"
         "\n"
         "answers: 1 incident (1 critical); 2,040 calls to the backend beyond the usual, 7.2 min of added waiting, 4.08 in money.\n"
@@ -78,7 +78,7 @@ def test_what_is_unknown_is_left_out_and_a_verdict_is_told() -> None:
         "[info] at an unknown time answers: hit rate fell to 41 % (normal 71–79 %): still open; an engineer says it is how things"
         " are now."
     )
-    assert "none of them critical" in text
+    assert "not critical" in text
 
 
 def test_a_span_that_is_no_day_names_both_its_ends() -> None:

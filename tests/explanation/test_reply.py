@@ -131,3 +131,21 @@ def _keywords(schema: Any) -> set[str]:
     inner = (part for key, part in schema.items() if key not in {"properties", "$defs"})
     named = (part for key in ("properties", "$defs") for part in schema.get(key, {}).values())
     return {*schema, *(word for part in (*inner, *named) for word in _keywords(part))}
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "<think>" * 8500,
+        "<think " * 8500,
+        "</think>" * 7000,
+        "<thinking x=" * 4900,
+        "{" * 59_000,
+        '{"a":' * 9000,
+    ],
+    ids=["opened", "never finished", "closed", "with attributes", "braces", "nested"],
+)
+def test_a_flood_of_marks_costs_no_more_steps_than_it_has_letters(noise: str) -> None:
+    answer = json.dumps({"summary": "x"})
+    with pytest.raises(MalformedReply):
+        parse_reply(f"{noise}{answer}"[:60_000], Purpose.INCIDENT_OPENED)

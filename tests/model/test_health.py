@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from auditor.explanation.checked import Rejected
+from auditor.explanation.checked import Rejected, Rejection
 from auditor.model.client import ModelClient
 from auditor.model.failure import ModelFailure
 from auditor.model.health import ModelHealth, ModelReader
-from auditor.model.rejections import Rejection, rejection_kind
 from tests.model.asking import options, request
 from tests.model.plays import fails, says, taking
 from tests.model.server import model_server
@@ -33,7 +32,8 @@ async def test_what_happened_is_what_prometheus_reads() -> None:
                 with pytest.raises(ModelFailure):
                     await client.complete(request())
     client.health.note_rejected(
-        [Rejected("summary", "41", "41 is not what the evidence has there")] * 2, fell_back=True
+        [Rejected("summary", "41", "41 is not what the evidence has there", Rejection.NUMBER)] * 2,
+        fell_back=True,
     )
     read = exposed(client.health)
     assert read["cache_auditor_model_calls_total"] == 4
@@ -67,21 +67,3 @@ def test_an_unused_model_has_metrics_too() -> None:
     read = exposed(ModelHealth())
     assert read["cache_auditor_model_calls_total"] == 0
     assert read['cache_auditor_model_breaker{state="closed"}'] == 1
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("41 % is not what the evidence has there", Rejection.NUMBER),
-        ("10:44 is not a moment of the evidence", Rejection.TIME),
-        ("hit rate did not go up in the evidence", Rejection.DIRECTION),
-        ("solar_flare is none of the ranked causes", Rejection.CAUSE),
-        ("ghost is no cache in the evidence", Rejection.CACHE),
-        ("Redis stands nowhere in the evidence", Rejection.NAME),
-        ("its severity is another one", Rejection.STANDING),
-        ("it holds a link, a tag, a mention or code", Rejection.MARKUP),
-        ("something that nobody has thought of yet", Rejection.OTHER),
-    ],
-)
-def test_reasons_fall_into_few_kinds(reason: str, kind: Rejection) -> None:
-    assert rejection_kind(reason) is kind

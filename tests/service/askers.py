@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.explanation.attached import Origin
 from auditor.explanation.brief import Brief, Purpose
-from auditor.explanation.checked import Checked, RankedCause, Rejected
+from auditor.explanation.checked import Checked, RankedCause, Rejected, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,7 +38,7 @@ def checked(description: str = "The hit rate fell.", **changes: Any) -> Checked:
         "causes": (RankedCause("flush", 0.8, "The size fell."),),
         "confidence": 0.8,
         "sentences": 2,
-        "rejected": (Rejected("description", "It fell by 99 %.", "number"),),
+        "rejected": (Rejected("description", "It fell by 99 %.", "it is another number", Rejection.NUMBER),),
     }
     return Checked(**(given | changes))
 

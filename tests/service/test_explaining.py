@@ -88,7 +88,12 @@ async def test_an_incident_is_explained_and_what_was_rejected_is_kept(
     assert explanation["causes"] == [{"cause": "flush", "confidence": 0.8, "why": "The size fell."}]
     assert explanation["tokens"] == {"input": 100, "output": 20}
     assert explanation["checks"]["rejected"] == [
-        {"field": "description", "text": "It fell by 99 %.", "reason": "number"}
+        {
+            "field": "description",
+            "text": "It fell by 99 %.",
+            "reason": "it is another number",
+            "kind": "number",
+        }
     ]
     (call,) = calls(connection)
     assert (call["status"], call["input_tokens"], call["cost"]) == ("done", 100, 0.01)

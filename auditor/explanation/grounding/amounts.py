@@ -27,7 +27,15 @@ _TALLIES: Final = re.compile(
     r"^\s*(?:other |more |further |similar |past |previous |earlier |known |ranked |possible |candidate |different |unusual |affected |new |critical |open |resolved |related |of (?:these|them|the) )*(?P<what>metrics?|signals?|measures?|caches?|incidents?|causes?|explanations?|hypothes[ie]s|types?|kinds?|observations?|critical|warnings?|info|open|resolved|with no data|no_data|without data)\b"
 )
 
-_ONCE: Final = re.compile(r"\bonce (?:an?|every|per|each) (minute|hour|day|week|month|year)\b")
+_ONCE: Final = re.compile(r"\bonce (?:in )?(?:an?|every|per|each) (minute|hour|day|week|month|year)\b")
+
+_OTHER_RATE: Final = re.compile(
+    r"\s*(?:/ ?(?:s|sec|h|hr|hour|d|day|week)\b|(?:extra |more )?(?:an?|per|each|every) (?:second|hour|day|week|month|year)\b)"
+)
+"""The windows are of one minute: no rate of the evidence is of anything else."""
+_OF_SETS: Final = re.compile(
+    r"\b(?P<few>\d[\d,]*) (?:out )?of (?P<many>\d[\d,]*)(?: sets)?(?: a| per| each) minute\b"
+)
 
 
 def wrong_amounts(reading: Reading, context: Context) -> Iterator[str]:
@@ -45,11 +53,27 @@ def wrong_amounts(reading: Reading, context: Context) -> Iterator[str]:
 
 def _grounded(reading: Reading, index: int, context: Context) -> bool:
     spot = spot_of(reading, index, context)
+    if _OTHER_RATE.match(reading.spoken, spot.one.end):
+        return False
+    if _evicting(spot):
+        return True
     for reader in (_tally, confidence, rarity, flagged_of, span_of_time, _money, _errors):
         told = reader(spot)
         if told is not None:
             return told
     return metric_value(spot)
+
+
+def _evicting(spot: Spot) -> bool:
+    """Whether a number is one of "890 of 910" sets that evict, where a sentence of the evidence says so."""
+    reading = spot.reading
+    if "evict" not in reading.spoken:
+        return False
+    for found in _OF_SETS.finditer(reading.spoken):
+        if found.start() <= spot.one.start < found.end():
+            told = f"{found['few']} evictions on {found['many']} sets a minute"
+            return any(told in text for text in spot.context.facts.trusted)
+    return False
 
 
 def _tally(spot: Spot) -> bool | None:
@@ -104,13 +128,17 @@ def _money(spot: Spot) -> bool | None:
     if spot.one.unit == "calls" or (
         spot.one.unit == "" and re.search(r"\b(?:backend|origin) (?:calls|requests)", spot.right[:40])
     ):
-        return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("calls", "backend_calls")))
+        fewer = re.search(r"\b(?:fewer|less|saved?|avoided|spared)\b", words_about(spot)) is not None
+        return not fewer and any_agrees(
+            spot.one, facts_about(spot.context, spot.cache, ("calls", "backend_calls"))
+        )
     if (
         spot.one.unit == ""
         and not spot.one.sign
         and (_COST.search(spot.left[-30:]) or _COST.search(spot.right[:15]))
     ):
-        return any_agrees(spot.one, facts_about(spot.context, spot.cache, ("cost", "calls")))
+        known = ("cost", "calls") if "call" in spot.reading.spoken else ("cost",)
+        return any_agrees(spot.one, facts_about(spot.context, spot.cache, known))
     if (
         spot.one.unit in {"requests", "operations", "lookups"}
         and re.search(r"\b(?:extra|additional|more)\b", words_about(spot))

@@ -25,7 +25,7 @@ _SUPPOSED: Final = re.compile(
     r"\bwould (?!(?:\w+ly |best |also |well )?(?:explain|account|fit|match|cause|be (?:the|behind|a good|consistent)))|\bshould (?:show|have)\b|\bif\b|\bwhether\b|\bhad it been\b|\bwere it\b|\bin the case of\b|\bexpects?\b"
 )
 _ALTERNATIVE: Final = re.compile(
-    r"\b(?:could also|could be|might be|may be|may also|might also|can also|alternativ\w+|also possible|another (?:possib|candidate|explanation)|other (?:candidate|possib|explanation|cause)s?|less likely|second|next|runner[- ]up|behind it|further down|possib(?:le|ly|ility)|remains? (?:a )?possib|lower confidence|less probable|can(?:not|'t) be (?:ruled out|excluded)|not (?:be )?(?:ruled out|excluded)|or else|failing that|third|followed by|then|equally|(?:almost|nearly|just) as likely|close behind|neck and neck|competing|rival|two candidates|toss-up)\b"
+    r"\b(?:could also|could be|might be|may be|may also|might also|can also|alternativ\w+|also possible|another (?:possib|candidate|explanation)|other (?:candidate|possib|explanation|cause)s?|less likely|second|next|runner[- ]up|behind it|further down|possib(?:le|ly|ility)|remains? (?:a )?possib|lower confidence|less probable|can(?:not|'t) be (?:ruled out|excluded)|not (?:be )?(?:ruled out|excluded)|or else|failing that|third|followed by|then|equally|(?:almost|nearly|just) as likely|close behind|two causes|neck and neck|competing|rival|two candidates|toss-up)\b"
 )
 _CHECKING: Final = re.compile(
     r"\b(?:consider|raise|increase|protect|limit|check|look|compare|verify|confirm|see whether|see if|rule out|find|inspect|read|review|test|ask|search|diff|list|count|split|measure|time|examine|investigate|whether|if|make sure|look for|note|watch|monitor|determine|trace|audit|establish|find out|group|sample)\b"
@@ -34,10 +34,16 @@ _PAST: Final = re.compile(
     r"\b(?:previous|earlier|past|last (?:incident|time)|similar|before|back then|history|precedent|once before)\b"
 )
 
+_SHRUNK: Final = re.compile(
+    r"\bworking[- ]set (?:has |had )?(?:\w+ly )?(?:shr[aiu]nk|fell|dropped|narrowed|got smaller|is smaller|decreased|halved)"
+)
+
 
 def wrong_causes(reading: Reading, context: Context) -> Iterator[str]:
     """A reason for each cause that is blamed and may not be, or denied and may not be."""
     low = reading.low
+    if _SHRUNK.search(reading.spoken) and not _SUPPOSED.search(low):
+        yield "the working set grew, if it did anything"
     for named in named_causes(reading.spoken):
         if context.field in {"item", "digest"}:
             if not set(named.causes) & set(context.facts.ranks) and not _denied(low, named):

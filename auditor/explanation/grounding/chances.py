@@ -20,7 +20,9 @@ _CONFIDENT: Final = re.compile(
     r"confiden|certain|\bsure\b|probab|likel|\bodds\b|weight|\bscore|credence|belief|\bposterior"
 )
 
-_RANKED: Final = re.compile(r"\b(?:explanation|candidate|hypothesis|rank(?:s|ed)?)\b")
+_RANKED: Final = re.compile(
+    r"\b(?:distant|close|comes?|ranks?|a) second\b|\b(?:explanation|candidate|hypothesis|rank(?:s|ed)?)\b"
+)
 
 _CHANCE: Final = re.compile(
     r"\b(?:once (?:in|every|per)|p[- ]?value|p\s*(?:=|of|is|below|about|at most|above|<|\(|:)|by chance|at random|random|by accident|one in|1 in|coincidence|odds|luck|accidental)"
@@ -30,10 +32,13 @@ _CHANCE: Final = re.compile(
 def confidence(spot: Spot) -> bool | None:
     """Whether a number is the confidence of the cause it is said of; None where it speaks of no confidence."""
     causes = [named for named in named_causes(spot.reading.spoken) if named.end <= spot.one.start]
-    beside = causes and re.fullmatch(
+    beside: object = causes and re.fullmatch(
         r"\s*(?:\(|,|:|at|with|–|-)?\s*(?:about|around|roughly|some)?\s*",
         spot.reading.spoken[causes[-1].end : spot.one.start],
     )
+    bracketed = spot.left.rstrip().endswith("(") and re.match(r"\s*\)[.!]?$", spot.right) is not None
+    if causes and bracketed and "§" not in spot.reading.low[causes[-1].end : spot.one.start]:
+        beside = True
     told = _told_before(spot) or _CONFIDENT.search(spot.right[:28])
     if (
         (beside and spot.left.rstrip().endswith("(")) or spot.right.lstrip().startswith("confiden")

@@ -62,6 +62,8 @@ class Facts:
         Each moment as (part, moment): "began", "ended", "as_of", "past", or "worst" with a subject.
     ranks
         The causes' confidences, in the order of the evidence.
+    trusted, own
+        The brief's own sentences in lower case; of those only `own` are about its cache, and stand as they are.
     """
 
     cache: str
@@ -81,6 +83,7 @@ class Facts:
     errors: list[str] = field(default_factory=list)
     has_baseline: bool = False
     trusted: list[str] = field(default_factory=list)
+    own: set[str] = field(default_factory=set)
     past: int = 0
 
     def say(self, cache: str, subject: str, did: str) -> None:
@@ -135,6 +138,8 @@ def facts_of_incident(data: Mapping[str, Any]) -> Facts:
         if known(confidence):
             facts.ranks[name] = min(1.0, max(0.0, float(confidence)))
             facts.add("confidence", name, facts.ranks[name], "share")
+    if not facts.ranks:
+        facts.ranks["unknown"] = 0.0  # what the prompt asks for where nothing was ranked
     add_impact(facts, mapping(data.get("impact")), cache)
     _baseline(facts, data.get("baseline"))
     _hour(facts, mapping(data.get("hour")))
@@ -247,6 +252,9 @@ def add_impact(facts: Facts, impact: Mapping[str, Any], cache: str) -> None:
     facts.say(cache, "backend_calls", "up") if known(impact.get("extra_backend_calls")) else None
     facts.add("calls", "", impact.get("extra_backend_calls"), "count", cache=cache)
     facts.add("waiting", "", impact.get("added_latency_seconds"), "time", cache=cache)
+    for name, subject in (("added_latency_seconds", "waiting"), ("extra_backend_calls", "backend_calls")):
+        if (known(impact.get(name)) or 0.0) > 0.0:
+            facts.say(cache, subject, "up")
     facts.add("cost", "", impact.get("cost"), "money", cache=cache)
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from auditor.explanation.grounding.subjects import JUDGED, kin
+from auditor.explanation.grounding.subjects import kin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,13 @@ _BEGAN: Final = re.compile(
 _WORST: Final = re.compile(
     r"\b(?:worst|lowest|highest|peak(?:ed|ing|s)?|trough|bottom(?:ed)?|most unusual|extreme|minimum|maximum|low point|high point|nadir|deepest)\b"
 )
+_WORST_SO_FAR: Final = re.compile(
+    r"\b(?:worst|lowest|highest|slowest|most unusual) (?:\w+ )?so far (?:is|was)\s*$"
+)
 _PAST: Final = re.compile(
     r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already|same (?:thing )?(?:happened|occurred))\b"
 )
 _ENDING: Final = frozenset({"ended", "as_of"})
-_ANY: Final = tuple(JUDGED)
 _RANGE: Final = re.compile(r"^\s*(?:utc\s*)?(?:-|–|to|until|till|and)\s*(?:about |around )?$")
 
 
@@ -47,7 +49,7 @@ def wrong_moments(reading: Reading, context: Context) -> Iterator[str]:
             continue
         if context.field == "step" and one.minute is None and one.day is None:
             continue
-        parts = _parts(reading, index)
+        parts = _parts(reading, index, context)
         fits = any(one.may_be(moment, facts.as_of) for part, moment in facts.moments if part in parts)
         if not fits and not _on_the_grid(one, context):
             yield f"{_written(reading, one)} is not a moment of the evidence"
@@ -57,7 +59,7 @@ def _written(reading: Reading, one: Instant) -> str:
     return reading.named[one.start : one.end].strip()[:40]
 
 
-def _parts(reading: Reading, index: int) -> set[str]:
+def _parts(reading: Reading, index: int, context: Context) -> set[str]:
     """The parts that a moment may have by the words about it; any of the incident's where none says it."""
     low, one = reading.low, reading.moments[index]
     left = low[reading.moments[index - 1].end if index else 0 : one.start]
@@ -66,12 +68,16 @@ def _parts(reading: Reading, index: int) -> set[str]:
     if _PAST.search(low):
         return {"past", *(_ENDING if _ENDED.search(left) else ("began",))}
     for pattern, parts in ((_BEGAN, {"began"}), (_AS_OF, _ENDING), (_ENDED, _ENDING)):
-        if pattern.search(left):
+        if pattern.search(left) and not _WORST_SO_FAR.search(left):
             return set(parts) if not _ranged(reading, index) else _ranged(reading, index)
     if ranged := _ranged(reading, index):
         return ranged
     about = (re.split(r"[;,]", left)[-1], re.split(r"[;,]", low[one.end :])[0][:40])
-    return _worst(reading) if any(map(_WORST.search, about)) else {"began", *_worst(reading), *_ENDING}
+    return (
+        _worst(reading, context)
+        if any(map(_WORST.search, about))
+        else {"began", *_worst(reading, context), *_ENDING}
+    )
 
 
 def _ranged(reading: Reading, index: int) -> set[str]:
@@ -86,14 +92,14 @@ def _ranged(reading: Reading, index: int) -> set[str]:
     return set()
 
 
-def _worst(reading: Reading) -> set[str]:
-    """The worst minutes of the subjects that the sentence speaks of, or of any where it speaks of none."""
+def _worst(reading: Reading, context: Context) -> set[str]:
+    """The worst minutes of the subjects that the sentence speaks of, or of the leading one where it speaks of none."""
     named = [
         name
         for mention in reading.subjects
         for name in (*kin(mention.subject), *({"miss_rate": ("hit_rate",)}.get(mention.subject, ())))
     ]
-    return {f"worst {name}" for name in named or _ANY}
+    return {f"worst {name}" for name in named or (context.facts.lead, *context.carried)}
 
 
 def _on_the_grid(one: Instant, context: Context) -> bool:

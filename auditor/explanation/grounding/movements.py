@@ -19,20 +19,19 @@ from auditor.explanation.grounding.directions import (
     RETURNED,
     STILL,
 )
-from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, kin
+from auditor.explanation.grounding.subjects import JUDGED, LATENCIES, Mention, kin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditor.explanation.grounding.context import Context
     from auditor.explanation.grounding.reading import Reading
-    from auditor.explanation.grounding.subjects import Mention
 
 _OF: Final = r"\s+(?:in|of|to)\s+(?:both |the |its |their |this |[\ue000-\uf8ff]'s |all |average |cache |cache's )*(?=§)"
 _AFTER_NOUN: Final = re.compile(_OF)
 _AFTER_SHAPE: Final = re.compile(r"\s+(?:the |its |average |cache |overall )*(?=§)")
 _CACHE_LEFT: Final = re.compile(
-    r"\b(?:cache|[\ue000-\uf8ff])(?: itself| that| which| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
+    r"\b(?:cache|[\ue000-\uf8ff])(?: itself|'s|n't| hasn't| didn't| isn't| not| that| which| then| also| has| had| have| was| is| almost| nearly| now| even| \w+ly)*\s*$|\bit(?: then| also| has| had| even| \w+ly)*\s*$"
 )
 _SIZED: Final = re.compile(r"gr[eo]w|shr[aiu]nk|larger|bigger|smaller|swell|swoll|balloon|contract")
 _LATER: Final = re.compile(r"[^,;:§]*?\b(?:in|for|of|on)\s+(?:the |its |[\ue000-\uf8ff]'s |cache )*(?=§)")
@@ -67,6 +66,13 @@ _WORSENED: Final = re.compile(r"\b(?:worsen(?:s|ed|ing)?|worse|degrad(?:e[sd]?|i
 _RETURNED: Final = re.compile(
     r"\b(?:return(?:s|ed|ing)?|back|recover(?:s|ed|ing)?|restored?|climb\w* back|reverted)\b(?:\W+\w+){0,2}\W*$"
 )
+_NO_DENIAL: Final = re.compile(
+    r"\b(?:sudden|abrupt|sharp|gradual|slow|steep|brief|short) $|\bnot only\b|\b(?:not known|unknown|unclear|not clear)\b.*\b(?:why|what|how)\b"
+)
+_EXTRA_CALLS: Final = re.compile(r"(?:extra|additional|added|more) [\d,.]+k? (?:backend |origin )?calls\b")
+_ITSELF: Final = re.compile(
+    r"^\s*(?:the |this |that )?(?:drop|fall|rise|increase|decrease|change|decline|value|it|this)\b[^§]*$"
+)
 _STILL_NOUN: Final = re.compile(r"\s*(?::|in|of|for)?\s*(?:the |its |both |average |cache )*(?=§)")
 
 
@@ -96,7 +102,7 @@ def movements(reading: Reading) -> Iterator[Movement]:
         if subjects is None:
             continue
         clause = _clause(low, found.start())
-        denied = NEGATION.search(clause) is not None and not re.search(r"\bnot only\b", clause)
+        denied = NEGATION.search(clause) is not None and not _NO_DENIAL.search(clause)
         yield Movement(found.start(), did, subjects, denied, _supposed(clause))
     for found in LEVELS.finditer(low):
         if not _OTHER_LEVEL.search(low[max(0, found.start() - 30) : found.start()]):
@@ -134,6 +140,12 @@ def _whose(reading: Reading, found: re.Match[str]) -> tuple[str, ...] | None:
 
 def _before(reading: Reading, found: re.Match[str]) -> tuple[str, ...]:
     """The subjects that a verb is about: those before it, unless it counts something itself, else those after it."""
+    if _EXTRA_CALLS.match(reading.spoken, found.start()):
+        return ("backend_calls",)
+    if any(
+        one.unit == "calls" and not reading.low[one.end : found.start()].strip() for one in reading.quantities
+    ):
+        return ("backend_calls",)
     before = preceding(reading, found.start())
     counted = _counted(reading, found)
     if counted and (not before or _CACHE_LEFT.search(reading.low[before[-1].end : found.start()])):
@@ -193,6 +205,8 @@ def _moved_so(move: Movement, reading: Reading, context: Context) -> bool:
     cache = context.cache_at(reading, move.at)
     if move.did in {"slower", "faster"}:
         way = "up" if move.did == "slower" else "down"
+        if re.match(r"fast(?!er)", reading.low[move.at :]):  # how they are, not how they have changed
+            return "up" not in context.facts.did(cache, _latencies(move))
         return _slowed(move, way, cache, context)
     subjects = move.subjects or _carried(context)
     if move.supposed:
@@ -219,17 +233,15 @@ def _carried(context: Context) -> tuple[str, ...]:
     )
 
 
-def _slowed(move: Movement, way: str, cache: str, context: Context) -> bool:
+def _latencies(move: Movement) -> tuple[str, ...]:
+    """The response times that a word of speed is about; any where none is named."""
     about = {"hits": ("hit_latency",), "misses": ("miss_latency",), "lookups": LATENCIES}
-    names = (
-        tuple(
-            name
-            for subject in move.subjects
-            for name in about.get(subject, kin(subject))
-            if name in LATENCIES
-        )
-        or LATENCIES
-    )
+    named = (name for subject in move.subjects for name in about.get(subject, kin(subject)))
+    return tuple(name for name in named if name in LATENCIES) or LATENCIES
+
+
+def _slowed(move: Movement, way: str, cache: str, context: Context) -> bool:
+    names = _latencies(move)
     if move.supposed:
         return all(_may_suppose(context, name, way) for name in names)
     dids = context.facts.did(cache, names)
@@ -257,6 +269,9 @@ def _wrong_stillness(reading: Reading, context: Context) -> Iterator[str]:
                 reading, found, wanted
             ):
                 yield from _not_so(_still_mentions(reading, found), found.start(), wanted, reading, context)
+                if wanted == "same" and _ITSELF.match(reading.low[: found.start()]):
+                    lead = (Mention(found.start(), found.start(), context.facts.lead),)
+                    yield from _not_so(lead, found.start(), wanted, reading, context)
 
 
 def _is_claim(reading: Reading, found: re.Match[str], wanted: str) -> bool:
@@ -267,7 +282,8 @@ def _is_claim(reading: Reading, found: re.Match[str], wanted: str) -> bool:
     clause = _clause(low, at)
     if _RETURNED.search(clause) or _supposed(clause) or _after_factor(reading, at):
         return False
-    return _NORMAL_NUMBER.search(low[max(0, at - 24) : at]) is None
+    ranged = re.match(r"(?:with)?in\b|inside\b", found[0]) is not None
+    return ranged or _NORMAL_NUMBER.search(low[max(0, at - 24) : at]) is None
 
 
 def _not_so(
@@ -310,7 +326,7 @@ def _after_factor(reading: Reading, at: int) -> bool:
     """Whether a place follows a factor or a share: five times | as high as normal."""
     return any(
         one.unit in {"times", "share", "%"}
-        and re.fullmatch(r"\s*(?:as \w+ )?", reading.low[one.end : at]) is not None
+        and re.fullmatch(r"\s*(?:as \w+ )?(?:§+ )?", reading.low[one.end : at]) is not None
         for one in reading.quantities
         if one.end <= at
     )

@@ -25,9 +25,10 @@ _BELOW: Final = re.compile(r"<=?[ \t]*(?=[\d.])")
 _ABOVE: Final = re.compile(r">=?[ \t]*(?=[\d.])")
 _ABOUT: Final = re.compile(r"~[ \t]*(?=\d)")
 _ABBREVIATED: Final = re.compile(
-    r"(?:\b(?:e\.g|i\.e|approx|vs|ca|cf|resp|etc|avg|max|min|no|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)|\b[a-z])\.$",
+    r"(?:\b(?:e\.g|i\.e|approx|vs|ca|cf|resp|etc|avg|max|min|no|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)|(?<!\d )(?<!\d)\b[a-z])\.$",
     re.IGNORECASE,
 )
+LONGEST_QUOTED: Final = 120
 _END: Final = re.compile(r"[.!?]+[”')]*(?=\s)")
 
 
@@ -62,12 +63,20 @@ def sentences(text: str) -> list[str]:
     for line in text.split("\n"):
         start = 0
         for end in _END.finditer(line):
-            if _ABBREVIATED.search(line[start : end.end()].rstrip("”')")):
+            if _ABBREVIATED.search(line[start : end.end()].rstrip("”')")) or _quoted(
+                line, start, end.start()
+            ):
                 continue
             found.append(line[start : end.end()].strip())
             start = end.end()
         found.append(line[start:].strip())
     return [one for one in found if one]
+
+
+def _quoted(line: str, start: int, at: int) -> bool:
+    """Whether a full stop stands within quotation marks that were opened in the sentence and are closed after it."""
+    opened = line.rfind("“", start, at)
+    return opened >= 0 and line.find("”", opened, at) < 0 <= line.find("”", at, opened + LONGEST_QUOTED)
 
 
 def shown(text: str, longest: int = 700) -> str:

@@ -20,7 +20,7 @@ from auditor.explanation.grounding.spelled import (
 
 _DIGITS: Final = re.compile(
     r"(?<![\w.,])(?P<sign>[+-](?=\d))?(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?: \d{3})+(?![\d,.]\d|\d)|\d+(?:\.\d+)?)"
-    r"(?P<power>e[+-]?\d{1,3}| ?x ?10\^?[+-]?\d{1,3})?(?P<scale>k\b|m\b(?=illion)|g\b| thousand\b| million\b| billion\b|m(?= (?:operations|requests|calls|entries))|k(?=/| ))?"
+    r"(?P<power>e[+-]?\d{1,3}| ?x ?10\^?[+-]?\d{1,3})?(?P<scale>k\b|m\b(?=illion)|g\b| thousand\b| million\b| billion\b|m(?=/min)|m(?= (?:operations|requests|calls|entries))|k(?=/| ))?"
 )
 _SCALES: Final = {
     "k": 1e3,
@@ -66,7 +66,10 @@ _SPANS: Final = {"h": 3600.0, "d": 86_400.0, "m": 60.0, "s": 1.0}
 
 _OF_MANY: Final = re.compile(r" (?:out )?of (?:the |its |all )?(?:last )?[\d\x00]")
 _ARTICLE: Final = re.compile(
-    r"(?:^|\b(?:for|lasted|lasts|after|over|within|nearly|almost|about|around|roughly|than|under|took|and|just|only|least|most|is|was)\s)(?P<one>an? (?P<span>h|d|we|mo|y)(?:our|ay|ek|nth|ear))\b"
+    r"(?<![\w-])(?P<one>an? (?:(?P<span>h|d|we|mo|y)(?:our|ay|ek|nth|ear)|(?P<minute>minute)(?= and a (?:half|quarter)))(?: and a (?P<more>half|quarter))?)\b(?! \w+-)"
+)
+_RATED: Final = re.compile(
+    rf"(?:[\d\x00%]|\b(?:{_NOUNS}|once|twice|hundred|thousand|million|calls?|points?))\s$"
 )
 
 
@@ -151,6 +154,9 @@ def _part(match: re.Match[str], text: str) -> Quantity | None:
         return Quantity(
             match.start(), span.end(), exactly(value * unit, 0.2 * value * unit), "time", Hedge.NONE
         )
+    if hedge in {Hedge.ABOVE, Hedge.BELOW, Hedge.EITHER_ABOVE}:
+        bound = exactly(value, 0.02 * value, 0.09 * value)
+        return Quantity(match.start(), match.end(), bound, "share", hedge)
     return Quantity(match.start(), match.end(), exactly(value, half), "share", Hedge.NONE)
 
 
@@ -189,8 +195,11 @@ def _spelled(match: re.Match[str], text: str) -> Quantity | None:
 
 
 def _single(match: re.Match[str], text: str) -> Quantity | None:
-    """A span named by its article alone: an hour, a week."""
-    seconds = SECONDS[{"we": "w"}.get(match["span"], match["span"])]
+    """A span named by its article alone: an hour, a week, a day and a half; none in a rate (calls an hour)."""
+    if _RATED.search(text[: match.start()]):
+        return None
+    seconds = SECONDS["min" if match["minute"] else {"we": "w"}.get(match["span"], match["span"])]
+    seconds *= 1.0 + {"half": 0.5, "quarter": 0.25}.get(match["more"] or "", 0.0)
     hedge = _hedged(text, match.start("one"))
     return Quantity(
         match.start("one"), match.end("one"), exactly(seconds, 0.1 * seconds, 0.2 * seconds), "time", hedge

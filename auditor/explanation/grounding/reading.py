@@ -47,9 +47,14 @@ _WORDED: Final = {
     "surge_new_keys": "surge of requests for new keys",
 }
 _IDIOMS: Final = re.compile(
-    r"\b(?:one-minute|1-minute|per-minute|minute-by-minute)(?= (?:windows?|buckets?|interval|samples?|resolution))|\b(?:at )?one (?:at a time|another|by one)\b|\b(?:first|second|third|last)ly\b"
+    r"\b(?:every|each) one of (?=the |its |them\b)|\b(?:one-minute|1-minute|per-minute|minute-by-minute)(?= (?:windows?|buckets?|interval|samples?|resolution))|\b(?:at )?one (?:at a time|another|by one)\b|\b(?:first|second|third|last)ly\b"
     r"|\b(?:zero in on|two-fold aim|one or more|one or two|a thousand times)\b"
 )
+_NAME_VERB: Final = (
+    r"(?:has|have|had|is|was|are|were|lost|loses?|saw|sees|serves?|fell|falls?|rose|rises?|drops?|dropped|stays?|stayed|remains?|remained|goes|went|climbs?|climbed|shrinks?|shrank|grows?|grew|"
+    r"returned|recovered|stands|jumped|arrives?|arrived|comes?|came|looks?|needs?|responds?|takes?|took|holds?|held|keeps?|kept|shows?|showed|began|started|stopped)\b"
+)
+_NAME_ENDS: Final = rf"[,.;:)]|$| (?:{_NAME_VERB}|(?:since|from|to|at|and|or|but|while|where|which|now|after|before|during|over|for|by|with|in|on|that)\b)"
 _TIDY: Final = re.compile(r"(?=.*[a-z])[a-z_][\w.:/+-]*", re.IGNORECASE)
 
 
@@ -153,31 +158,20 @@ def _masked(text: str, name: str, mark: str, *, plural: bool = False) -> str:
             continue
         shape = re.escape(form)
         text = re.sub(rf"[“”'‘]{shape}[”“'’]", mark, text, flags=re.IGNORECASE)
-        if not _TIDY.fullmatch(form):
+        if " " in form:
+            words = form.split()
+            bare = all(map(_TIDY.fullmatch, words)) and not all(is_word(word.lower()) for word in words)
+            text = re.sub(rf"(?<![\w./:-]){shape}(?![\w/-])", mark, text) if bare else text
+        elif not _TIDY.fullmatch(form):
             continue
-        if is_word(form.lower()):
-            text = re.sub(
+        elif is_word(form.lower()):
+            for place in (
                 rf"(?<![\w-]){shape}(?=(?: cache| implementation)\b|'s\b|'(?= ))",
-                mark,
-                text,
-                flags=re.IGNORECASE,
-            )
-            text = re.sub(rf"(?<=\bcache ){shape}(?![\w-])", mark, text, flags=re.IGNORECASE)
-            text = re.sub(
-                rf"(?<=\b(?:of|in|on) ){shape}(?=[,.;:)]|$| (?:has|is|was|falls|rises|drops|stays|remains|remained|stayed|goes|climbs|shrinks|grows|grew|shrank|returned|recovered|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
-                mark,
-                text,
-                flags=re.IGNORECASE,
-            )
-            text = re.sub(
-                rf"(?<=\bfor ){shape}(?=[,.;:)]|$| (?:has|is|was|falls|rises|drops|stays|remains|remained|stayed|goes|climbs|shrinks|grows|grew|shrank|returned|recovered|fell|rose|dropped|went|stands|climbed|since|from|to|at|jumped)\b)",
-                mark,
-                text,
-                flags=re.IGNORECASE,
-            )
-            text = re.sub(
-                rf"^{shape}(?=:| (?:has|is|was|lost|saw|went|serves)\b)", mark, text, flags=re.IGNORECASE
-            )
+                rf"(?<=\bcache ){shape}(?![\w-])",
+                rf"(?:(?<=\bof )|(?<=\bin )|(?<=\bon )|(?<=\bfor )|(?<=\bfrom )|(?<=\bby )){shape}(?={_NAME_ENDS})",
+                rf"^{shape}(?=:| {_NAME_VERB})",
+            ):
+                text = re.sub(place, mark, text, flags=re.IGNORECASE)
         else:
             shape += "s?" if plural else ""
             text = re.sub(rf"(?<![\w./:-]){shape}(?![\w/-]|\.\w|:\w)", mark, text, flags=re.IGNORECASE)

@@ -189,6 +189,8 @@ def _single(left: str, right: str, one: Quantity) -> tuple[Role, int]:
     if one.unit == "pt":
         valued = _NOW_LEFT.search(left) and not _EFFECT_LEFT.search(left) and not _EFFECT_HERE.match(right)
         return (Role.NOW if valued else Role.EFFECT), 0
+    if re.search(r"\bthan \w+\s*\($", left) and _AGAINST_LEFT.fullmatch(right.strip() + " "):
+        return Role.NOW, 0
     for patterns in (_FIRM, None, _LOOSE):
         if patterns is None:
             after = _after(left, right)
@@ -228,6 +230,8 @@ def _apposed(low: str, found: list[Quantity], parts: list[Role]) -> list[Role]:
         if not _APPOSED.match(joint) or not re.search(r"[,(/=]|\bor\b", joint):
             continue
         after = given[index + 1]
+        if after is Role.OPEN and re.match(r"\s*(?:vs\b|versus|against|compared|where|instead|rather)", rest):
+            continue
         if given[index] is Role.EFFECT and after is Role.RATIO and " or " in joint:
             given[index + 1] = Role.EFFECT
         elif after is Role.OPEN and given[index] in {Role.EFFECT, Role.RATIO}:

@@ -23,8 +23,8 @@ class Hedge(StrEnum):
     """"over 13 minutes": more than, or in the course of."""
 
 
-_ABOVE: Final = r"more than|greater than|higher than|at least|no less than|no fewer than|well over|just over|just above|slightly over|slightly more than|a little over|a little more than|upwards of|exceeding|above|in excess of"
-_BELOW: Final = r"less than|fewer than|lower than|at most|no more than|not more than|nearly|almost|just under|just below|just short of|slightly under|slightly less than|a little under|a little less than|close to|(?<!add )(?<!adds )(?<!added )(?<!adding )(?<!amounts )up to|below|under|not quite|approaching|barely"
+_ABOVE: Final = r"(?:barely|little|hardly|not much|a bit|somewhat|slightly|a little|well|far|much) (?:more than|over|above)|more than|greater than|higher than|at least|no less than|no fewer than|well over|just over|just above|slightly over|slightly more than|a little over|a little more than|upwards of|exceeding|above|in excess of"
+_BELOW: Final = r"(?:well|somewhat|slightly|a bit|a little|just|far) (?:under|below|less than|shy of)|just short of|shy of|less than|fewer than|lower than|at most|no more than|not more than|nearly|almost|just under|just below|just short of|slightly under|slightly less than|a little under|a little less than|close to|(?<!add )(?<!adds )(?<!added )(?<!adding )(?<!amounts )up to|below|under|not quite|approaching|barely"
 _ABOUT: Final = r"about|around|roughly|approximately|approx\.?|circa|ca\.?|some|an estimated|more or less|somewhere near|in the region of|on the order of|of the order of|nearly about|or so"
 HEDGES: Final = re.compile(
     rf"\b(?:(?P<above>{_ABOVE})|(?P<below>{_BELOW})|(?P<about>{_ABOUT})|(?P<over>over))(?: (?:the|an?|its|only|just))?\s*$"

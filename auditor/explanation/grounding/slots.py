@@ -32,7 +32,7 @@ _AFFECTS: Final = re.compile(
     r"\b(?:affects?|affecting|impacts|impacting|concerns|hitting) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
 _FROM: Final = re.compile(
-    r"\b(?:arriv\w+|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors|writes|written|wrote) (?:from|by|to|for) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
+    r"\b(?:arriv\w+|heard|hears|c[ao]me|coming|received|reports?|reported|data|windows|served|traffic|requests|operations|lookups|errors|writes|written|wrote) (?:from|by|to|for) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)"
 )
 _BESIDE: Final = re.compile(r"~ (?:on|for|in) (?P<rest>[a-z][\w'-]*(?: [a-z][\w'-]*)?)")
 _HYPHENED: Final = re.compile(r"\b(?P<word>[a-z]+)-cache\b")
@@ -42,7 +42,7 @@ _VERB: Final = r"(?:has|have|had|is|are|was|were|shows?|showed|saw|sees|lost|los
 _SUBJECT_OF_VERB: Final = re.compile(rf"(?<![\w'-])(?P<word>[a-z][a-z-]*) (?P<verb>{_VERB})\b")
 _APPOSED: Final = re.compile(rf", (?P<word>[a-z][a-z-]*), {_VERB}\b")
 _LABELS: Final = words("""summary impact cause causes since overall note unchanged unusual usual expected likely cost confidence evidence against for first then next status severity result baseline
-    reason duration effect steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""")
+    reason duration effect size lookups evictions sets hits misses throughput latency errors p95 p99 news steps step traffic errors toll moved affected others also unaffected now before alternatively verdict finding symptom symptoms""")
 _THINGS: Final = words("""this its thus as is was has does hits misses lookups sets evictions errors requests operations entries keys items calls metrics signals causes minutes windows hours days seconds others
     caches counts figures values levels times points things results tests readings rates reads writes gets samples alternatives explanations hypotheses percentiles deviations replies responses answers facts sentences
     always perhaps sometimes afterwards besides what's that's there's it's less unless whereas losses incidents alerts warnings tails clues symptoms effects changes drops rises falls increases decreases
@@ -128,7 +128,7 @@ def _heads(low: str) -> Iterator[str]:
     for found in _SUBJECT_OF_VERB.finditer(low):
         word = found["word"]
         waiting = word in {"users", "clients", "callers"} and re.match(
-            r"(?:has |have |had )?wait", low[found.start("verb") :]
+            r"[^.;]{0,40}\bwait", low[found.start("verb") :]
         )
         if not waiting and (not is_plain(word) or (word.endswith("s") and word not in _THINGS)):
             yield word

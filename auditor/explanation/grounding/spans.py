@@ -94,7 +94,8 @@ def span_of_time(spot: Spot) -> bool | None:
     placed = spot.reading.roles[spot.index] is not Role.OPEN and not _DURING.search(spot.left)
     if placed and of_latency and not _AGED.search(about):
         return None
-    if _AGED.search(about) or (_BASELINE.search(about) and one.number.value >= 3600.0):
+    from_history = re.search(r"\blearn\w+\b.*\bfrom\s*$", spot.reading.low[: one.start])
+    if _AGED.search(about) or from_history or (_BASELINE.search(about) and one.number.value >= 3600.0):
         aged = any_agrees(one, facts_about(spot.context, spot.cache, ("baseline",)))
         return aged or (_INCIDENT.search(spot.left) is not None and _lasting(spot))
     return _own(spot, of_latency=of_latency)

@@ -54,7 +54,7 @@ PART: Final = re.compile(
     rf"(?<!and )(?<!and a )\b(?:(?P<count>an?|{_COUNTS})[ -](?P<part>{'|'.join(_PARTS)})|(?P<bare>half|quarter(?= of an? )))\b(?! past| step)"
 )
 PROPORTION: Final = re.compile(
-    rf"\b(?P<x>\d+|{_COUNTS}|ten|eleven|twelve) (?:in|out of|in every|of every|out of every|of(?= (?:the )?\w+ (?:§|requests|operations|gets))) (?:the )?(?P<y>\d[\d,]*(?:\.\d+)?(?:e\d+)?|{_UNIT}|a hundred|a thousand|a million|a billion)(?P<scale> thousand| million| billion| trillion)?\b"
+    rf"\b(?P<x>\d+|{_COUNTS}|ten|eleven|twelve) (?:in|out of|in every|of every|out of every|of(?= (?:the )?\w+ (?:§|requests|operations|gets))) (?:the )?(?P<y>\d[\d,]*(?:\.\d+)?(?:e\d+)?|{_UNIT}|a hundred|a thousand|a million|a billion)(?P<scale> thousand| million| billion| trillion)?\b(?! (?:minutes|windows|min)\b)"
 )
 TIMES: Final = re.compile(
     r"\b(?:(?P<verb>halv(?:ed|es|ing)|doubl(?:ed|es|ing)|tripl(?:ed|es|ing)|trebl(?:ed|es|ing)|quadrupl(?:ed|es|ing)|quintupl(?:ed|es|ing))"

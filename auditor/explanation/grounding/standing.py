@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from auditor.explanation.grounding.reading import Reading
 
 _OVER: Final = re.compile(
-    r"\b(?:(?:has|have|had|is|was|are|been|now|fully|since|then) (?:\w+ )?(?:resolved|over|ended|closed|finished|recovered|cleared)|it ended|(?<!not )(?<!yet )(?:returned|back|came back|come back|gone back|went back) (?:down |up )?to (?:its |their |the )?(?:usual |expected )?(?:normal|usual|baseline|expected)|incident (?:ended|resolved|closed)|ended (?:at|after|on)|(?:fully|has) recovered|no longer (?:low|high|elevated|unusual|anomalous|affected|down))\b"
+    r"\b(?:(?:has|have|had|is|was|are|been|now|fully|since|then) (?:\w+ )?(?:resolved|over(?! (?:[\d§‡]|two|three|four|five|six|seven|eight|nine|ten|twice|half|an? |the |its |what))|ended|closed|finished|recovered|cleared)|it ended|(?<!not )(?<!yet )(?:returned|back|came back|come back|gone back|went back) (?:down |up )?to (?:its |their |the )?(?:usual |expected )?(?:normal|usual|baseline|expected)|incident (?:ended|resolved|closed)|ended (?:at|after|on)|(?:fully|has) recovered|no longer (?:low|high|elevated|unusual|anomalous|affected|down))\b"
 )
 _OPEN: Final = re.compile(
     r"\b(?:(?:is|are|remains?) (?:still )?(?:ongoing|open|in progress|unresolved|continuing|under way|active)|still (?:ongoing|open|going on|running|in progress|unresolved|active|low|down|high|elevated)|so far|(?:has|have) not (?:yet )?(?:recovered|ended|returned|resolved|stopped)|(?:no|without) (?:sign of )?recovery|not over|continues|to date|until now)\b"
@@ -42,7 +42,7 @@ _NEW: Final = re.compile(
     r"\b(?:unprecedented|first time|never (?:before|happened|seen before)|no (?:similar|earlier|previous|past|prior) (?:incident|case|event)s?|not happened before|has no precedent)\b"
 )
 _AGAIN: Final = re.compile(
-    r"\b(?:(?:similar|earlier|previous|past|prior) (?:incident|event|occurrence|episode|case)s?|happened before|seen before|once before|same thing happened|recurr\w+|again and again|repeat(?:ed|s) (?:of|incident)|last time)\b"
+    r"\b(?:(?:similar|earlier|previous|past|prior) (?:incident|event|occurrence|episode|case)s?|happened before|seen before|once before|same thing happened|recurr\w+|happened (?:last|again|twice|earlier|yesterday|too)|last (?:week|month|year|night)|again and again|repeat(?:ed|s) (?:of|incident)|last time)\b"
 )
 _NONE: Final = re.compile(r"\b(?:no|not|never|without)\b[^,;.]{0,20}$")
 _FRESH: Final = re.compile(

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from auditor.explanation.grounding.advice import LOOKING
 from auditor.explanation.grounding.slots import odd_names
 from auditor.explanation.grounding.vocabulary import UNMEASURED, UNTOLD, is_plain, is_word, words
 from auditor.explanation.recommendations import LEARNED, STEPS, TRAFFIC
@@ -81,14 +82,16 @@ def _commands() -> frozenset[str]:
     return frozenset(within.split())
 
 
-def strangers(reading: Reading, context: Context) -> Iterator[str]:
-    """A reason for each word that a reader could take for a fact that nobody measured."""
+def active(reading: Reading, _: Context) -> Iterator[str]:
+    """A reason for what does something where it is shown, or passes for another letter."""
     if _ACTIVE.search(reading.text):
         yield "it holds a link, a tag, a mention or code"
-        return
-    if not _PROSE.fullmatch(reading.named):
+    elif not _PROSE.fullmatch(reading.named):
         yield "it holds characters that English prose does not have"
-        return
+
+
+def strangers(reading: Reading, context: Context) -> Iterator[str]:
+    """A reason for each word that a reader could take for a fact that nobody measured."""
     yield from _odd_tokens(reading, context)
     yield from _untold(reading, context)
     for name in odd_names(reading, in_step=context.field == "step"):
@@ -138,7 +141,7 @@ def _is_proper(token: str, inside: str, at: int, *, in_step: bool) -> bool:
         return False
     if token.isupper() and len(token) > 1:
         return not is_word(low) or len(token) <= 3
-    if in_step and (low in advised() or _COMMANDED.match(inside, at)):
+    if in_step and (low in advised() or low in LOOKING or _COMMANDED.match(inside, at)):
         return False
     before = inside[:at]
     starts = not before.strip(" (“‘-–'”") or re.search(r"[.:!?]\s*[“'(]?$", before) is not None
@@ -150,14 +153,15 @@ def shortly(token: str) -> str:
     return token if len(token) <= 24 else f"{token[:23]}…"
 
 
-def _untold(reading: Reading, context: Context) -> Iterator[str]:
-    low = reading.low
-    for found in _UNMEASURED.finditer(low):
-        if context.field != "step" and not _trusted(found[0], context):
+def unmeasured(reading: Reading, context: Context) -> Iterator[str]:
+    """A reason for each metric that no window of a cache holds."""
+    for found in _UNMEASURED.finditer(reading.low) if context.field != "step" else ():
+        if not _trusted(found[0], context):
             yield f"nobody measured the {shortly(found[0])}"
-    if context.field == "step":
-        return
-    for found in _UNTOLD.finditer(low):
+
+
+def _untold(reading: Reading, context: Context) -> Iterator[str]:
+    for found in _UNTOLD.finditer(reading.low) if context.field != "step" else ():
         if not _trusted(found[0], context):
             yield f"the evidence says nothing of {shortly(found[0])}"
 

@@ -27,7 +27,7 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("hit_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?hits|(?:cache[- ])?hit[- ](?:{_LATENCY}|times?)"),
     ("miss_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?misses|(?:cache[- ])?miss[- ](?:{_LATENCY}|times?)"),
     ("avg_response_time_ms", (rf"(?:average|mean|avg\.?)(?: of the)?[- ]{_LATENCY}|{_LATENCY} (?:on average|average|mean)"
-                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell)|,? (?:about |only |just )?[\d.,]+ ?(?:ms|s|seconds)\b)")),
+                             r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell|has|had|jumped|climbed|dropped|went|is|was|grew)|,? (?:about |only |just )?[\d.,]+ ?(?:ms|s|seconds)\b)")),
     ("waiting", r"(?:added|extra|additional|accumulated|cumulative|total|surplus) (?:latency|waiting(?: time)?|wait(?: time)?|delay|response time)|waiting time"),
     ("latency", _LATENCY),
     ("hit_rate", (r"(?:cache[- ])?hit[- ](?:rates?|ratios?|percentage|share)|share of (?:cache )?hits"
@@ -39,11 +39,11 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("throughput", (r"throughput|(?:request|operation|query|operations)[- ](?:rate|volume)|traffic|(?:number|volume|rate) of (?:requests|operations)"
                    r"|request load|load on the cache")),
     ("cache_size", (r"(?:cache[- ]|its )size|size of (?:the|this) cache|(?:number|count) of (?:cached |stored )?(?:entries|items|keys)"
-                   r"|entry count|item count|cached entries|the (?:cache's )?size|a size|(?<=usual )size|(?<=normal )size|(?<=expected )size|(?<=former )size|cache(?= (?:is|was|keeps|has been|goes on) (?:filling|refilling|shrinking|growing))")),
+                   r"|entry count|item count|cached entries|the (?:cache's )?size|(?<=more )entries(?= than)|(?<=fewer )entries(?= than)|(?<!\w )entries(?= (?:went|fell|dropped|rose|shrank|grew|declined))|a size|(?<=usual )size|(?<=normal )size|(?<=expected )size|(?<=former )size|cache(?= (?:is|was|keeps|has been|goes on) (?:filling|refilling|shrinking|growing))")),
     ("backend_calls", r"(?:(?:extra|additional|more|surplus) )?(?:backend|origin) (?:calls?|load|traffic|requests)|load on the backend|calls? to the backend"),
     ("lookups", r"(?<!per )(?:look-?ups|gets|cache reads)"),
     ("misses", r"(?:cache )?misses"),
-    ("hits", r"(?:cache )?hits(?= (?:are|were|fell|rose|dropped|have|by|to|stay|remain|alike|and|,|is|slow|changed?|got|take|took|became|also|down|up|too|lag|from)|[,.;]|$)|(?:fewer|more|faster|slower|most|usual) hits"),
+    ("hits", r"(?:cache )?hits(?= (?:that|which|are|were|fell|rose|dropped|have|by|to|stay|remain|alike|and|,|is|slow|changed?|got|take|took|became|also|down|up|too|lag|from)|[,.;]|$)|(?:fewer|more|faster|slower|most|usual) hits"),
     ("sets", r"(?:cache )?(?:sets|writes)(?= (?:are|were|fell|rose|dropped|have|by|stay|remain|and|do|fill|came|took|evict|a minute|per)|[,.;]|$)|(?:fewer|more|most|surplus|added) sets"),
     ("evictions", r"evictions"),
     ("errors", r"(?<!backend )errors(?! (?:from|in|of|at|by) (?:the|its) backend)|failures|failed requests"),

@@ -16,6 +16,8 @@ from auditor.explanation.grounding.subjects import LATENCIES
 from auditor.explanation.grounding.topics import topics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from auditor.explanation.brief import Brief
     from auditor.explanation.grounding.quantities import Quantity
 
@@ -37,12 +39,34 @@ def facts_of(brief: Brief) -> Facts:
         cause = mapping(part)
         for text in (*items(cause.get("for")), *items(cause.get("against"))):
             _tell(facts, str(text), facts.cache)
+        for text in (*items(cause.get("for")), *items(cause.get("against")), cause.get("refute", "")):
+            facts.own.update(one.lower() for one in sentences(plain(str(text))))
         _spans_of(facts, str(cause.get("refute", "")))
+    facts.own.update(_template_of(facts, brief.data))
     for part in items(brief.data.get("others")):
         other: Any = mapping(part)
         title = str(other.get("title", "")).partition(": ")[2]
         _tell(facts, title, str(other.get("cache", "")))
     return facts
+
+
+def _template_of(facts: Facts, data: Mapping[str, Any]) -> set[str]:
+    """Sentences of the auditor's own text that follow from the state alone, in lower case."""
+    traffic = {mapping(one).get("metric") for one in items(data.get("metrics"))} == {"throughput"}
+    info = facts.severities.get(facts.cache) == {"info"}
+    return {
+        text
+        for text, holds in (
+            ("nothing has to be done tonight.", info and facts.status == "open"),
+            ("no known cause fits what moved.", next(iter(facts.ranks), "unknown") == "unknown"),
+            ("no fault of the cache is behind it.", traffic),
+            (
+                "it is over; what follows helps to find out why and to keep it from coming back.",
+                facts.status == "resolved",
+            ),
+        )
+        if holds
+    }
 
 
 def _tell(facts: Facts, text: str, cache: str) -> None:

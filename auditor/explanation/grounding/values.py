@@ -82,7 +82,11 @@ def _shares(parts: set[str], role: Role, *, of_lookups: bool) -> set[str]:
     if of_lookups:
         return parts - {"ratio", "effect"}
     if role in {Role.OPEN, Role.NOW, Role.EFFECT}:
-        return parts | {"ratio"} | ({"effect"} if role is Role.OPEN else set())
+        return (
+            parts
+            | (set() if role is Role.EFFECT else {"ratio"})
+            | ({"effect"} if role is Role.OPEN else set())
+        )
     return parts
 
 

@@ -7,31 +7,35 @@ before it that stood, so that what is left stands again when it is read again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from auditor.detection.diagnosis.figures import percent
 from auditor.detection.diagnosis.sentences import NAMES
-from auditor.explanation.checked import Checked, RankedCause, Rejected
+from auditor.explanation.checked import Checked, RankedCause, Rejected, Rejection
 from auditor.explanation.description import SURE, WORTH_NAMING
+from auditor.explanation.grounding.advice import is_statement, own_steps, wrong_advice
 from auditor.explanation.grounding.amounts import wrong_amounts
 from auditor.explanation.grounding.causal import wrong_causes
 from auditor.explanation.grounding.context import Context, subjects_of
+from auditor.explanation.grounding.judgements import empty, wrong_judgements
 from auditor.explanation.grounding.moments import wrong_moments
 from auditor.explanation.grounding.movements import unknown_subjects, wrong_movements
 from auditor.explanation.grounding.prose import plain, sentences, shown
 from auditor.explanation.grounding.reading import read
 from auditor.explanation.grounding.standing import wrong_standing
-from auditor.explanation.grounding.strangers import strangers
+from auditor.explanation.grounding.strangers import active, strangers, unmeasured
 from auditor.explanation.grounding.told import facts_of
 from auditor.explanation.reply import DigestReply, Reply
 from auditor.explanation.wording import listing, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from auditor.explanation.brief import Brief
     from auditor.explanation.grounding.facts import Facts
+    from auditor.explanation.grounding.reading import Reading
     from auditor.explanation.reply import ReplyCause
 
 LEAST_SHARE: Final = 0.5
@@ -39,6 +43,29 @@ LEAST_SHARE: Final = 0.5
 LEAST_OF_TOP: Final = 0.5
 MOST_BEHIND: Final = 0.25
 """A cause may be put first if its confidence is at least half of the leading one's and at most so much less."""
+MOST_NUMBERS: Final = 24
+"""More numbers than this in one sentence are no prose, and each is looked at beside all others."""
+_READERS: Final[tuple[tuple[Rejection, Callable[[Reading, Context], Iterator[str]]], ...]] = (
+    (Rejection.MARKUP, active),
+    (Rejection.NAME, strangers),
+    (Rejection.METRIC, unmeasured),
+    (Rejection.METRIC, unknown_subjects),
+    (Rejection.NUMBER, wrong_amounts),
+    (Rejection.TIME, wrong_moments),
+    (Rejection.DIRECTION, wrong_movements),
+    (Rejection.CAUSE, wrong_causes),
+    (Rejection.STANDING, wrong_standing),
+    (Rejection.JUDGEMENT, wrong_judgements),
+    (Rejection.ADVICE, wrong_advice),
+    (Rejection.EMPTY, empty),
+)
+
+
+class _Fault(NamedTuple):
+    """Why a sentence does not stand."""
+
+    reason: str
+    kind: Rejection
 
 
 @dataclass(slots=True)
@@ -50,20 +77,20 @@ class _Check:
     failed: int = 0
     rejected: list[Rejected] = field(default_factory=list)
 
-    def reject(self, where: str, text: str, reason: str) -> None:
-        self.rejected.append(Rejected(where, shown(text), shown(reason, 200)))
+    def reject(self, where: str, text: str, reason: str, kind: Rejection) -> None:
+        self.rejected.append(Rejected(where, shown(text), shown(reason, 200), kind))
 
     def standing(self, where: str, text: str, context: Context) -> list[str]:
         """The sentences of a field that stand, neutralised."""
         kept = []
         for one in sentences(plain(text)):
             self.sentences += 1
-            reason = _fault(one, context)
-            if reason is None:
+            fault = _fault(one, context)
+            if fault is None:
                 kept.append(shown(one))
             else:
                 self.failed += 1
-                self.reject(where, one, reason)
+                self.reject(where, one, fault.reason, fault.kind)
         return kept
 
 
@@ -83,26 +110,36 @@ def check(reply: Reply | DigestReply, brief: Brief) -> Checked:
     return _incident(work, reply)
 
 
-def _fault(one: str, context: Context) -> str | None:
+def _fault(one: str, context: Context) -> _Fault | None:
     """Why a sentence does not stand, or None; one that stands sets what the next one may refer to."""
     facts = context.facts
     names = tuple(dict.fromkeys(name for name in (facts.cache, *facts.others) if name))
     reading = read(one, names, tuple(facts.errors))
+    if len(reading.quantities) > MOST_NUMBERS:
+        return _Fault("it holds more numbers than a sentence does", Rejection.NUMBER)
     context.grid = False
-    for reader in (
-        strangers,
-        unknown_subjects,
-        wrong_amounts,
-        wrong_moments,
-        wrong_movements,
-        wrong_causes,
-        wrong_standing,
-    ):
-        if next(iter(reasons := list(reader(reading, context))), None) is not None:
-            return reasons[0]
+    if is_own(one, context):
+        context.carried = subjects_of(reading.subjects)[-3:] or context.carried
+        return None
+    read_in = (
+        replace(context, field="stated") if context.field == "step" and is_statement(reading) else context
+    )
+    for kind, reader in _READERS:
+        reason = next(reader(reading, read_in), None)
+        if reason is not None:
+            return _Fault(reason, kind)
     if reading.subjects:
         context.carried = subjects_of(reading.subjects)[-3:]
     return None
+
+
+def is_own(one: str, context: Context) -> bool:
+    """Whether a sentence is the evidence's own, or in a step the auditor's own advice, word for word."""
+    low = one.lower()
+    if low in context.facts.own:
+        return True
+    bare = re.sub(r"^(?:first|then|to rule it out|for it|against it)[:,] ", "", low)
+    return bare in context.facts.own or (context.field == "step" and bare in own_steps())
 
 
 def _incident(work: _Check, reply: Reply) -> Checked:
@@ -166,9 +203,14 @@ def _known_causes(work: _Check, reply: Reply) -> list[ReplyCause]:
     found: dict[str, ReplyCause] = {}
     for one in reply.causes:
         if one.cause not in work.facts.ranks:
-            work.reject("causes", f"{one.cause}: {one.why}", f"{one.cause[:40]} is none of the ranked causes")
+            work.reject(
+                "causes",
+                f"{one.cause}: {one.why}",
+                f"{one.cause[:40]} is none of the ranked causes",
+                Rejection.CAUSE,
+            )
         elif one.cause in found:
-            work.reject("causes", f"{one.cause}: {one.why}", f"{one.cause} is given twice")
+            work.reject("causes", f"{one.cause}: {one.why}", f"{one.cause} is given twice", Rejection.CAUSE)
         else:
             found[one.cause] = one
     return list(found.values())
@@ -195,7 +237,9 @@ def _first(
     if within and whole:
         return choice.cause, kept
     why = "the evidence does not allow it" if not within else "it gives no reason that stands"
-    work.reject("causes", f"{choice.cause} before {top}", f"the evidence's order was restored: {why}")
+    work.reject(
+        "causes", f"{choice.cause} before {top}", f"the evidence's order was restored: {why}", Rejection.CAUSE
+    )
     return top, []
 
 
@@ -226,7 +270,9 @@ def _digest(work: _Check, reply: DigestReply) -> Checked:
     fallen = not lines[0]
     for one in reply.items:
         if one.cache not in facts.others:
-            work.reject("items", f"{one.cache}: {one.text}", "there is no such cache in the evidence")
+            work.reject(
+                "items", f"{one.cache}: {one.text}", "there is no such cache in the evidence", Rejection.CACHE
+            )
             continue
         kept = work.standing(
             f"items.{shown(one.cache, 64)}", one.text, Context(facts, "item", "", cache=one.cache)
@@ -247,4 +293,5 @@ def _digest(work: _Check, reply: DigestReply) -> Checked:
 def reasons(text: str, context: Context) -> Iterator[tuple[str, str | None]]:
     """Each sentence of a text with why it fails, or None where it stands."""
     for one in sentences(plain(text)):
-        yield one, _fault(one, context)
+        fault = _fault(one, context)
+        yield one, fault.reason if fault else None

@@ -50,10 +50,11 @@ resumed retained roughly seldom sequence settle settled settling severely shorta
 ultimately undergone undoubtedly uneven unhealthy unlikely unremarkable unstable unrelated urgent vanished varied variety verify visible warrants weigh weighs whenever wherever wholly widely widened wiped words worrying yield yields upshot bottomed outright afterwards altogether thereby therein hereby hits misses ten dozen thousand million hundred thousands hundreds
 four cope copes absorb handle deserve load fetch churn thrash tolerate slowdown slowness speedup sharpness severity suddenness breadth fall-off upturn downturn shortfall magnitude consequence toll blip lull stretch streak span spans stint window-by-window intensity grew soared leapt plunged plummeted sank shot cumulative aggregate accumulated abrupt abruptly users
 five six seven eight nine eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety fourth tenth thirds quarters halves double triple fold percentile points pp ms min sec hrs utc gmt am pm ttl ok okay
+write written writing versus jump follow candidate hypothesis improvement space treat impossible year tumble slide creep dwindle sag decay surpass overshoot undershoot exceed sitting hold trail lie culprit budge norm heard hear caller pile distant bunch quick rest put news stem originate underlie tie
 """)
 _ENDINGS: Final = (
     ("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("er", ""), ("est", ""),
-    ("ly", ""), ("ily", "y"), ("ally", "al"), ("ness", ""), ("n't", ""), ("'s", ""), ("'", ""), ("'re", ""), ("'ve", ""), ("'ll", ""),
+    ("ly", ""), ("ily", "y"), ("ally", "al"), ("ness", ""), ("n't", ""), ("'s", ""), ("'", ""), ("'re", ""), ("'ve", ""), ("'ll", ""), ("'d", ""),
 )  # fmt: skip
 _PLAIN_ENDINGS: Final = (
     "ly",

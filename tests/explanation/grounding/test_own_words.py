@@ -9,10 +9,13 @@ import pytest
 
 from auditor.detection.catalogue import Severity
 from auditor.detection.diagnosis import rank_causes
+from auditor.evaluation.incidents import read_incidents
+from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.grounding.context import Context
 from auditor.explanation.grounding.told import facts_of
 from auditor.explanation.grounding.verdict import reasons
 from auditor.explanation.template import observation_row
+from auditor.resources import evals_folder
 from tests.detection.cache_faults import FAULTS, run_fault
 from tests.detection.cache_physics import SHAPES, warm_world
 from tests.detection.signatures import signature_after
@@ -20,7 +23,7 @@ from tests.explanation.grounding.briefs import INCIDENTS, brief, metric
 from tests.explanation.observations import observation
 
 if TYPE_CHECKING:
-    from auditor.explanation.brief import Brief
+    from auditor.evaluation.incidents import RecordedIncident
 
 
 def _failing(text: str, about: Brief, field: str, cause: str = "") -> list[tuple[str, str]]:
@@ -101,3 +104,66 @@ def test_the_diagnosis_s_sentences_stand_as_they_are(shape: int) -> None:
             failing += _failing(one["refute"], about, "step")
     assert failing == []
     assert counted >= 40
+
+
+def _of_causes(about: Brief) -> list[tuple[str, str, str]]:
+    return [
+        (field, one["cause"], text)
+        for one in about.data["causes"]
+        for field, texts in (("why", (*one["for"], *one["against"])), ("step", (one["refute"],)))
+        for text in texts
+    ]
+
+
+def test_each_sentence_of_the_recorded_incidents_causes_stands() -> None:
+    said = [
+        (about, *one)
+        for recorded in read_incidents(evals_folder())
+        if recorded.purpose is not Purpose.DAILY_DIGEST
+        for about in [recorded.brief()]
+        for one in _of_causes(about)
+    ]
+    failing = [
+        (about.data["cache"], *one)
+        for about, field, cause, text in said
+        for one in _failing(text, about, field, cause)
+    ]
+    assert failing == []
+    assert len(said) >= 200
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [one for one in read_incidents(evals_folder()) if one.purpose is Purpose.INCIDENT_OPENED],
+    ids=lambda one: one.name,
+)
+def test_the_template_of_a_recorded_incident_stands_but_for_what_its_brief_leaves_out(
+    recorded: RecordedIncident,
+) -> None:
+    about = recorded.brief()
+    row = _row(about.data)
+    assert _failing(row["description"], about, "summary") == []
+    assert _failing(row["recommendation"], about, "step") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["answers", "Edge Images", "eu · tiles", "hits", "Answers", "v2:prompts", "sessions-eu"]
+)
+def test_a_cache_of_any_name_may_be_spoken_of(name: str) -> None:
+    about = Brief(INCIDENTS["keys"].purpose, {**INCIDENTS["keys"].data, "cache": name})
+    for said in (
+        f"The hit rate of “{name}” fell to 41 % from an expected 77 %.",
+        f"“{name}” has had a hit rate of 41 % since 10:32 UTC.",
+    ):
+        assert _failing(said, about, "summary") == []
+
+
+@pytest.mark.parametrize("name", ["answers", "legacy", "Edge Images"])
+def test_a_silent_cache_of_any_name_may_be_spoken_of(name: str) -> None:
+    about = Brief(INCIDENTS["silent"].purpose, {**INCIDENTS["silent"].data, "cache": name})
+    for said in (
+        f"No operations of {name} arrive.",
+        f"No operations have arrived from {name} since 10:32 UTC.",
+        f"{name} has been silent for 6 minutes.",
+    ):
+        assert _failing(said, about, "summary") == []
