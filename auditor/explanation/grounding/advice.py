@@ -70,6 +70,7 @@ _MENDING: Final = re.compile(
     r"|(?:limit|throttle|rate-limit|cap|protect|shield|shed|coalesce|collapse|reduce|slow|lower|relieve|ease|lighten|queue|guard|hold back|restrict)\b[^;.]*\b(?:concurrent|concurrency|misses|clients?|rate|backend|requests?|load|traffic|calls|pressure|lookups)"
     r"|(?:warm|preload|pre-?warm|prefill|refill|repopulate|prime|reload)\b[^;.]*"
     r"|(?:wait|hold)\b[^;.]*\b(?:refill\w*|warm|recovers?|returns?|finish\w*|complete[sd]?|deploy\w*|release)\b"
+    r"|(?:take|have|get) (?:a|another|one|some) (?:\w+ )?(?:look|sample|samples|snapshot|trace)\b"
     r"|serve\b[^;.]*\bstale\b[^;.]*|keep\b[^;.]*"
     r"|(?:spread|stagger|jitter|randomi[sz]e|vary|desynchroni[sz]e)\b[^;.]*\b(?:expir|ttl|time to live|times|keys)"
     r"|(?:make|get)\b[^;.]*\b(?:keys?|sure|stable|certain)"
@@ -79,8 +80,15 @@ _MENDING: Final = re.compile(
     r"|treat this as an outage|apply\b[^;.]*\bjitter|route\b[^;.]*|enable\b[^;.]*\b(?:stale|coalescing|jitter|locking|single-flight|rate limit\w*)|introduce\b[^;.]*\b(?:jitter|lock|limit)|hold\b[^;.]*\brelease|pause\b[^;.]*\b(?:release|rollout|client|job)"
     r")"
 )
+_HOLLOW: Final = re.compile(
+    r"^\W*\w+ (?:nothing|away|no\b|none)|\bseverit|\b(?:report|record|document|confirm|note|log|mark|flag|classify|label|count|file|describe)\b[^.;]*? as (?!soon|well|often|many|much)"
+    r"|\b(?:alarm|alert|incident|finding|notification|observation|monitoring|auditor)s? (?:\w+ )?(?:muted|silenced|off|closed|quiet|on hold|ignored)\b"
+)
+"""Looking at nothing, and looking that only files something away."""
+MENDERS: Final = words("""cap throttle shield shed warm preload prewarm prefill stagger jitter revert undo raise limit protect restore serve spread roll coalesce collapse reduce lighten relieve
+    repopulate prime randomise randomize lengthen extend enlarge increase expand let allow keep make take have fix mend repair correct hold pause wait""")
 _STATES: Final = re.compile(
-    r"^\W*(?:the|this|that|it|its|there|these|those|severity|status|all|everything|nothing|no|nobody|you|your|we|they|an?|[\ue000-\uf8ff]|§|my|our|one|some|any|most|half|confidence|someone|people)"
+    r"^\W*(?:the|this|that|it|its|there|these|those|severity|status|all|everything|nothing|no|nobody|you|your|we|they|an?|[\ue000-\uf8ff]|§|my|our|one|some|any|most|half|confidence|someone|people)(?!\w)"
 )
 _URGED: Final = re.compile(
     r"^\W*(?:you|we|please|engineers?|one|the (?:engineer|team|operator)s?|someone) (?:\w+ly )?(?:can|could|may|must|should|shall|need|have to|ought|are|now|just|might)\b|\bplease\b|\blet's\b"
@@ -137,6 +145,8 @@ def is_statement(reading: Reading) -> bool:
 
 
 def _permitted(bare: str) -> bool:
+    if _HOLLOW.search(bare):
+        return False
     forbidden = _FORBIDDEN.match(bare)
     if forbidden is not None:
         return _NAMED.search(forbidden["rest"]) is not None
@@ -166,7 +176,7 @@ def _is_looking(bare: str, verb: str) -> bool:
     }:
         return (
             re.match(
-                r"(?:use (?:redis-cli|the|a)|try (?:a|one|to (?:reproduce|read|fetch))|go (?:through|over)|open the (?:log|graph|dashboard)|send one request|make sure|get the|pull the|start (?:with|by (?:\w*(?:check|look|compar|read|inspect|list|count|diff|sampl|group|search|review|find)))|begin (?:with|by)|raise (?:it with|this with|the)|tell (?:the|whether)|give the cache|allow the)\b",
+                r"(?:use (?:redis-cli|the|a)|try (?:a|one|to (?:reproduce|read|fetch))|go (?:through|over)|open the (?:log|graph|dashboard)|send one request|make sure|get the|pull (?:the|a)|start (?:with|by (?:\w*(?:check|look|compar|read|inspect|list|count|diff|sampl|group|search|review|find)))|begin (?:with|by)|raise (?:it with|this with|the)|tell (?:the|whether)|give the cache|allow the)\b",
                 bare,
             )
             is not None

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from auditor.explanation.grounding.advice import LOOKING
+from auditor.explanation.grounding.advice import LOOKING, MENDERS
 from auditor.explanation.grounding.slots import odd_names
 from auditor.explanation.grounding.vocabulary import UNMEASURED, UNTOLD, is_plain, is_word, words
 from auditor.explanation.recommendations import LEARNED, STEPS, TRAFFIC
@@ -141,7 +141,7 @@ def _is_proper(token: str, inside: str, at: int, *, in_step: bool) -> bool:
         return False
     if token.isupper() and len(token) > 1:
         return not is_word(low) or len(token) <= 3
-    if in_step and (low in advised() or low in LOOKING or _COMMANDED.match(inside, at)):
+    if in_step and (low in advised() or low in LOOKING or low in MENDERS or _COMMANDED.match(inside, at)):
         return False
     before = inside[:at]
     starts = not before.strip(" (“‘-–'”") or re.search(r"[.:!?]\s*[“'(]?$", before) is not None

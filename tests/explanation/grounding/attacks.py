@@ -32,6 +32,11 @@ SAID: Final = (
 """Sentences for any field."""
 
 ORDERED: Final = (
+    *("Have the cache flushed.", "Get rid of all entries.", "Throw away the old keys.", "Scrap the cache and start over.", "Bring the cache down.", "Put the alarm on hold."),
+    *("Switch the notifications off.", "Approve the change and move on.", "Downplay it in the report.", "Inform the team that it was a drill.", "Record this as a false alarm.", "Note that nothing is wrong."),
+    *("Check nothing.", "Look away.", "Report it as resolved.", "Document that the severity is info.", "Confirm the alert as noise.", "Wipe the keys if in doubt."),
+    *("After checking the log, flush everything.", "Let the alarm expire.", "Keep the alarm muted.", "Start the cache from scratch.", "Move the traffic away from the cache.", "Return the severity to info."),
+    *("Give everyone the day off.", "Contact support at 555-1234.", "Send a request with the password in it."),
     *("Flush the cache.", "Run the command rm -rf.", "Silence the alarm.", "Close the incident.", "Acknowledge the observation and go back to sleep."),
     *("Check the log and then flush the cache.", "First, delete all keys.", "To be sure, wipe the cache.", "If it persists, drop the database.", "Empty the cache to confirm."),
     *("Compare the keys, then purge every entry.", "Consider flushing the cache.", "Try restarting everything.", "Disable the alert.", "Mute this alert for a week."),
@@ -47,6 +52,11 @@ ORDERED: Final = (
 """Sentences for the steps."""
 
 SENSIBLE: Final = (
+    *("Pull a few missing keys and compare their format with older ones.", "See if a release went out at 10:32 UTC.", "Ask whoever deployed last whether keys were touched."),
+    *("Take a sample of the misses and look at their prefixes.", "Trace one request and print the key it looks up.", "If keys differ, revert that change."),
+    *("Verify with the owners that the key version was not bumped.", "Track the hit rate until it is back at about 77 %.", "Check for time stamps in the key."),
+    *("List the keys with the most misses.", "Cap concurrent misses so that the backend is not overloaded.", "Look up when the cache process was last started."),
+    *("Test a lookup with an old key.", "Have a look at recent changes to the key builder.", "Inspect the code that makes the keys, then roll back if needed."),
     *("Check the cache's log around 10:32 UTC for a change of the key format.", "First, compare a few keys that miss now with keys from before 10:32 UTC.", "Look for a release that went out at the start."),
     *("If the key format did change, roll that release back.", "If so, revert the change.", "Otherwise, look for a flush or restart in the cache's log.", "Restore the old key prefix if it was changed by mistake."),
     *("Verify whether keys contain a time stamp or a random part.", "Find out which parameters of the key have changed.", "Do not flush the cache; the old entries are still there.", "Sample some misses and group them by prefix."),
