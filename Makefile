@@ -17,7 +17,7 @@ demo: $(VENV)/.installed  ## a cache under load, a fault in it, and what the aud
 	$(BIN)/auditor demo
 
 test: $(VENV)/.installed servers  ## the whole suite on real PostgreSQL, sockets and processes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: $(VENV)/.installed  ## style, types, the import contract
 	$(BIN)/ruff format --check .

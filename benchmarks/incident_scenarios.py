@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 SMALL, QUIET, SIXTY, MIDDLE, LARGE = 0, 1, 2, 3, 5
 """Positions in `SHAPES`: 4, 20, 60, 300 and 1,200 lookups a minute."""
 HIGH_NOON: Final = 2 * 1440 + 11 * 60 + 23
-WEEKEND_NIGHT: Final = HIGH_NOON - 664
-"""When a first weekend's traffic, a third of what was learned, lets the cache shrink."""
 COUNTS: Final = ("total_operations", "hits", "misses", "sets", "evictions", "errors")
 
 
@@ -85,6 +83,12 @@ def _without(*names: str) -> Callable[[Columns, int], None]:
     return change
 
 
+def _half_of_the_size(columns: Columns, start: int) -> None:
+    """The size that is reported halves, and nothing else moves."""
+    for name in ("avg_cache_size", "max_cache_size"):
+        columns[name][start:] *= 0.5
+
+
 _OVERLOADED: Final = (
     _error("BackendUnavailable", 412, "503 from the model: overloaded"),
     _error("TimeoutError", 61, "no answer within 3000 ms from 10.4.0.17:8080"),
@@ -109,7 +113,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "silence": Scenario(("silence",), 8),
     "collector_fault": Scenario(("collector_fault",), 6),
     "improvement": Scenario(("improvement",), 20, seed=1),
-    "unknown_weekend": Scenario((), 14, learning_minutes=WEEKEND_NIGHT),
+    "unknown_size": Scenario((), 3, change=_half_of_the_size),
     "no_impact": Scenario(("improvement",), 20, seed=2),
     "resolved_flush": Scenario(("flush",), 75, purpose="incident_resolved"),
     "resolved_backend_errors": Scenario(

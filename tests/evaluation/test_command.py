@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CHOSEN = ("backend_slow", "digest_quiet", "flush", "injection_in_errors", "unknown_weekend")
+CHOSEN = ("backend_slow", "digest_quiet", "flush", "injection_in_errors", "unknown_size")
 ONLY = [part for name in CHOSEN for part in ("--incident", name)]
 
 

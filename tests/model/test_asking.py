@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,6 +194,7 @@ async def test_the_loop_moves_while_an_answer_is_checked(monkeypatch: pytest.Mon
 
     def slowly(*given: Any) -> Any:
         checking.set()
+        time.sleep(0.1)  # in the loop it would hold everything up
         try:
             return check(*given)
         finally:
