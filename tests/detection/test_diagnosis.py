@@ -21,6 +21,9 @@ SPLIT = ("avg_hit_response_time_ms", "avg_miss_response_time_ms")
 EVERYTHING = (*SPLIT, "cache_size", "sets", "evictions")
 
 
+pytestmark = pytest.mark.xdist_group("diagnosis")  # the trials are lived once, by one worker
+
+
 @pytest.fixture(scope="module")
 def trials() -> list[tuple[float, Trial]]:
     """Two trials of every fault in every traffic shape, from 4 to 1200 lookups a minute, with their rates."""

@@ -54,6 +54,7 @@ def exact(k: int, mean: float, size: float) -> tuple[mp.mpf, mp.mpf]:
 @pytest.mark.parametrize("size", [0.3, 1.0, 20.0, 1e4, 1e8, math.inf])
 @pytest.mark.parametrize("mean", [0.001, 0.8, 12.0, 250.0])
 def test_both_tails_are_exact_deep_into_either(mean: float, size: float) -> None:
+    mean = min(mean, 200.0 * size)  # the exact sum of a heavier tail has too many terms
     deviation = math.sqrt(mean + mean * mean / size)
     for away in (-30, -8, -2, 0, 1, 6, 25):
         k = max(0, round(mean + away * deviation))
