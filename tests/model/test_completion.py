@@ -107,7 +107,7 @@ def talk() -> Iterator[Callable[[int, bytes], Answer | Exception]]:
         yield lambda status, body: runner.run(ask(status, body))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     status=st.sampled_from([200, 200, 200, 201, 400, 404, 422, 429, 500, 503]),
     body=st.dictionaries(st.sampled_from(NAMES), SHAPED, max_size=6) | SHAPED,
