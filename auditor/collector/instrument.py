@@ -43,7 +43,7 @@ class InstrumentedCache(MutableMapping[K, V]):
         except KeyError:
             self._timed("miss", key, started)
             raise
-        except Exception as error:
+        except Exception as error:  # whatever the cache raises is recorded, and raised on
             self._failed(key, error)
             raise
         self._timed("hit" if known else "miss", key, started)
@@ -54,7 +54,7 @@ class InstrumentedCache(MutableMapping[K, V]):
         started = time.perf_counter_ns()
         try:
             value: Any = self._cache.get(key, _ABSENT)
-        except Exception as error:
+        except Exception as error:  # whatever the cache raises is recorded, and raised on
             self._failed(key, error)
             raise
         self._timed("miss" if value is _ABSENT else "hit", key, started)
@@ -67,7 +67,7 @@ class InstrumentedCache(MutableMapping[K, V]):
         started = time.perf_counter_ns()
         try:
             self._cache[key] = value
-        except Exception as error:
+        except Exception as error:  # whatever the cache raises is recorded, and raised on
             self._failed(key, error)
             raise
         else:

@@ -171,7 +171,7 @@ class ModelClient:
             else:
                 self._breaker.succeeded()
             raise
-        except BaseException:
+        except BaseException:  # cancelled too: a probe that was cut short leaves the place to another
             self._breaker.released(probe=probe)
             raise
         self._breaker.succeeded()
