@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.detection.mix import follow_ups
 from auditor.detection.signals import AT
-from auditor.detection.spans import enough_known, near_tails, span_sums
+from auditor.detection.spans import NEAR, enough_known, far_below, span_sums, worth_tails
 from auditor.detection.tails.count import outer_count_tails
 from auditor.detection.tails.elementary import bare_exp
 from auditor.detection.tested import Family, Shown
@@ -36,9 +36,11 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
     drift, spread = outlook.drift[_ONE, lead:], profile.spread[_AT]
     variance = drift + spread
     size = 1.0 / np.expm1(variance)
-    low, high = outer_count_tails(count[0], mean[0], size[0])
     deviation = np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
-    z = (count - mean) / deviation
+    z, far = _away(count, mean, deviation)
+    low, high = np.ones((2, *count.shape))
+    if far.any():
+        low[far], high[far] = outer_count_tails(count[far], mean[far], size[far])
     said, expected, span_count = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.maximum(expected, 1e-9)
     windows = np.maximum(said, 1.0)
@@ -46,16 +48,17 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
     span_size = 1.0 / np.expm1(span_variance)
     enough = enough_known(there, said)
     span_deviation = np.sqrt(span_mean + span_mean * span_mean / span_size)
-    near, span_low, span_high = near_tails((span_count - span_mean) / span_deviation, z, enough)
-    if near.any():
-        one = (span_count[near], span_mean[near], span_size[near])
-        span_low[near], span_high[near] = outer_count_tails(*one)
+    span_z, far = _away(span_count, span_mean, span_deviation)
+    worth, span_low, span_high = worth_tails(far, span_z, z, enough)
+    if worth.any():
+        one = (span_count[worth], span_mean[worth], span_size[worth])
+        span_low[worth], span_high[worth] = outer_count_tails(*one)
     return Family(
         there=there,
         value=count,
         expected=mean,
-        low=np.concatenate([low[None, None], span_low]),
-        high=np.concatenate([high[None, None], span_high]),
+        low=np.concatenate([low[None], span_low]),
+        high=np.concatenate([high[None], span_high]),
         weight=count,
         centre=link[:, lead:],
         variance=variance,
@@ -63,7 +66,19 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
         shared=mean * np.sqrt(drift) / deviation,
         gathered=(gathered,),
         span=partial(_shown, enough, span_count, span_mean, span_variance, windows),
+        exact=partial(_exact, count, mean, size),
     )
+
+
+def _away(count: Floats, mean: Floats, deviation: Floats) -> tuple[Floats, np.typing.NDArray[np.bool_]]:
+    """How many deviations counts are from their means, and where they are far out."""
+    z = (count - mean) / deviation
+    return z, (z > NEAR) | far_below(count, mean, deviation)
+
+
+def _exact(count: Floats, mean: Floats, size: Floats) -> tuple[Floats, Floats]:
+    low, high = outer_count_tails(count[0], mean[0], size[0])
+    return low[None], high[None]
 
 
 def _shown(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from auditor.detection.mix import average_by_mix
 from auditor.detection.signals import AT, LATENCY_OFFSET
-from auditor.detection.spans import enough_known, near_tails, span_sums
+from auditor.detection.spans import NEAR, enough_known, span_sums, worth_tails
 from auditor.detection.tails.elementary import bare_exp
 from auditor.detection.tails.gauge import standard_tails
 from auditor.detection.tested import SPANS, WIDTH, Family, Shown, Test
@@ -127,7 +128,10 @@ def _tested(
     degrees = _WIDTHS + behind
     scale = np.sqrt(variance[:, lead:])
     z = (x - location) / scale
-    low, high = standard_tails(z, degrees[0])
+    low, high = np.ones((2, *z.shape))
+    far = np.abs(z) > NEAR
+    if far.any():
+        low[far], high[far] = standard_tails(z[far], degrees[0][far])
     gathered = np.empty((4, *weight.shape))
     gathered[0], gathered[1] = known, np.where(known, logs - centre, 0.0)
     gathered[2], gathered[3] = np.where(known, variance - drift, 0.0), weight
@@ -157,6 +161,7 @@ def _tested(
         shared=np.sqrt(own_drift) / scale,
         gathered=summed,
         span=spans.shown,
+        exact=partial(standard_tails, z, degrees[0]),
     )
 
 
@@ -164,9 +169,9 @@ def _span_tails(
     away: Floats, variance: Floats, window_z: Floats, enough: Mask, degrees: Floats
 ) -> tuple[Floats, Floats]:
     z = away / np.sqrt(variance)
-    near, low, high = near_tails(z, window_z, enough)
-    if near.any():
-        low[near], high[near] = standard_tails(z[near], degrees[near])
+    worth, low, high = worth_tails(np.abs(z) > NEAR, z, window_z, enough)
+    if worth.any():
+        low[worth], high[worth] = standard_tails(z[worth], degrees[worth])
     return low, high
 
 

@@ -50,13 +50,19 @@ class Scores:
 
     `value`, `expected`, `lower` and `upper` are in the metric's unit (rates in percent); the interval holds
     a normal window except with the probability that the budget allows: the window's test rejects what lies outside.
-    `p_value` is two-sided, 0..1. The interval is worked out when it is first asked for, from `intervals`, one after the other.
+    `p_value` is two-sided, 0..1. What `rarities` and `intervals` give, one after the other, is worked out when it is first asked for.
     """
 
     value: Floats
     expected: Floats
-    p_value: Floats
+    rarities: tuple[Callable[[], Floats], ...]
     intervals: tuple[Interval, ...]
+
+    @cached_property
+    def p_value(self) -> Floats:
+        """Two-sided p-values of the windows."""
+        found = [rarity() for rarity in self.rarities]
+        return np.concatenate(found) if found else np.full(len(self.value), np.nan)
 
     @cached_property
     def _bounds(self) -> tuple[Floats, Floats]:
@@ -80,11 +86,13 @@ class Scores:
         """The scores of consecutive runs of windows."""
         if len(parts) == 1:
             return parts[0]
-        value, expected, p_value = (
-            np.concatenate([getattr(part, field) for part in parts])
-            for field in ("value", "expected", "p_value")
+        value, expected = (
+            np.concatenate([getattr(part, field) for part in parts]) for field in ("value", "expected")
         )
-        return cls(value, expected, p_value, tuple(interval for part in parts for interval in part.intervals))
+        rarities = tuple(rarity for part in parts for rarity in part.rarities)
+        return cls(
+            value, expected, rarities, tuple(interval for part in parts for interval in part.intervals)
+        )
 
 
 @dataclass(frozen=True, slots=True)

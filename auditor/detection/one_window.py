@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,13 +26,14 @@ from auditor.detection.plain_rows import (
     lookups_gathered,
     may_be_unusual,
     rate_row,
-    window_tails,
 )
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log
 from auditor.detection.tested import LEAD, SEQUENCES, SPANS, WIDTH, Test
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from auditor.detection.plain_rows import PlainRow, Tails
     from auditor.detection.profile import Profile
     from auditor.detection.windows import Floats
@@ -106,7 +108,8 @@ class Ahead:
 class Plain:
     """One window tested, lists by metric in the order of `METRICS`; see `Tested`.
 
-    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 40), what its spans are sums of, the newest window first.
+    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 40), what its spans are sums of, the newest window first; `exact` gives the
+    window's tails near and far, shape (2, metrics, 1).
     """
 
     value: Row
@@ -119,6 +122,7 @@ class Plain:
     z: Row
     shared: Row
     gathered: Floats
+    exact: Callable[[], Floats]
 
 
 def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, minute: int) -> Plain | None:
@@ -157,7 +161,7 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
     others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]
     logs = np.array([[row.value for row in gauges], [row.expected for row in gauges]])
     values, means = (bare_exp(logs) - OFFSETS).tolist()
-    tails = [*(row.tails for row in others), *window_tails(gauges)]
+    tails = [row.tails for row in rows]
     return Plain(
         value=_where_there(rows, [*(row.value for row in others), *values]),
         expected=_where_there(rows, [*(row.expected for row in others), *means]),
@@ -169,7 +173,12 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
         z=_where_there(rows, [row.z for row in rows]),
         shared=[row.shared for row in rows],
         gathered=gathered,
+        exact=partial(_exact, rows),
     )
+
+
+def _exact(rows: list[PlainRow]) -> Floats:
+    return np.array([row.exact_tails for row in rows]).T[:, :, None]
 
 
 def _where_there(rows: list[PlainRow], numbers: Row) -> Row:

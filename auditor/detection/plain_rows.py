@@ -33,6 +33,7 @@ GAUGES: Final = range(AT["avg_response_time_ms"], AT["cache_size"] + 1)
 OFFSETS: Final = np.array([1.0 if at == AT["cache_size"] else LATENCY_OFFSET for at in GAUGES])
 NOTHING: Final = (math.nan, math.nan)
 _BOTH: Final = (1.0, 1.0)
+_NO_COUNT: Final = (0.0, 0.0, 0.0)
 _NO_GAUGE: Final = (0.0, 0.0, 0.0, 0.0)
 _NO_AVERAGE: Final = (*_NO_GAUGE, 0.0, 0.0, 0.0)
 _CAUTION: Final = (1.0 - 1e-9) * UNUSUAL * UNUSUAL
@@ -63,9 +64,10 @@ class Window:
 
 @dataclass(slots=True)
 class PlainRow:
-    """One metric's window. Gauges have logarithms for value and expectation, and their tails are taken together (`window_tails`).
+    """One metric's window. Gauges have logarithms for value and expectation.
 
-    `of_span` gives the tails of a span from the sums of what is `gathered`.
+    Its tails are what `exact` gives of the numbers `given` where it is `far` out, else 1; `of_span` gives those of a span from the sums of what is
+    `gathered`.
     """
 
     there: bool
@@ -76,11 +78,25 @@ class PlainRow:
     variance: float
     z: float
     shared: float
-    tails: Tails
+    far: bool
+    exact: Callable[..., Tails]
+    given: Sequence[float]
     gathered: Sequence[float]
     drift: float
     spread: float
     of_span: Callable[[PlainRow, Row, Test], Tails]
+
+    @property
+    def tails(self) -> Tails:
+        """Those of the window."""
+        if not self.there:
+            return NOTHING
+        return self.exact(*self.given) if self.far else _BOTH
+
+    @property
+    def exact_tails(self) -> Tails:
+        """Those of the window, near and far."""
+        return self.exact(*self.given) if self.there else NOTHING
 
 
 def rate_row(window: Window, row: int) -> PlainRow:
@@ -89,44 +105,15 @@ def rate_row(window: Window, row: int) -> PlainRow:
     drift, spread = window.drift[row], window.ahead.spread[row]
     variance = drift + spread
     if not (n > 0.0 and window.ahead.learned[row]):
-        gathered = (0.0, 0.0, 0.0, 0.0)
-        return PlainRow(
-            False,
-            0.0,
-            p,
-            0.0,
-            window.link[row],
-            variance,
-            0.0,
-            0.0,
-            NOTHING,
-            gathered,
-            drift,
-            spread,
-            _rate_span,
-        )
+        return _absent(p, window.link[row], variance, _NO_GAUGE, drift, spread, _rate_span)
     k = window.value[row]
     concentration = _concentration(p, variance)
-    low, high, _ = tails_of_one(k, n, p, concentration)
-    z = _rate_z(k, n, p, concentration)
+    z, far = _rate_away(k, n, p, concentration)
     shared = _rate_drift(n, p, concentration, drift)
     gathered = (n, k, 1.0, n * p)
-    value = k / (max(1.0, n))
-    return PlainRow(
-        True,
-        value,
-        p,
-        n,
-        window.link[row],
-        variance,
-        z,
-        shared,
-        (low, high),
-        gathered,
-        drift,
-        spread,
-        _rate_span,
-    )
+    value, given = k / (max(1.0, n)), (k, n, p, concentration)
+    numbers = (value, p, n, window.link[row], variance, z, shared)
+    return PlainRow(True, *numbers, far, _rate_tails, given, gathered, drift, spread, _rate_span)
 
 
 def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
@@ -135,8 +122,11 @@ def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
         return NOTHING
     mean = expected / (max(1e-300, n))
     concentration = _concentration(mean, row.drift + row.spread / said)
-    if not _is_near(_rate_z(k, n, mean, concentration), row.z):
-        return _BOTH
+    z, far = _rate_away(k, n, mean, concentration)
+    return _rate_tails(k, n, mean, concentration) if far and z * row.z > 0.0 else _BOTH
+
+
+def _rate_tails(k: float, n: float, mean: float, concentration: float) -> Tails:
     low, high, _ = tails_of_one(k, n, mean, concentration)
     return low, high
 
@@ -146,9 +136,11 @@ def _concentration(mean: float, variance: float) -> float:
     return max(1.0, concentration)
 
 
-def _rate_z(k: float, n: float, mean: float, concentration: float) -> float:
+def _rate_away(k: float, n: float, mean: float, concentration: float) -> tuple[float, bool]:
     variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
-    return (k - n * mean) / math.sqrt(max(1e-300, variance))
+    expected, deviation = n * mean, math.sqrt(max(1e-300, variance))
+    far = _is_far_below(k, expected, deviation) or _is_far_below(n - k, n - expected, deviation)
+    return (k - expected) / deviation, far
 
 
 def _rate_drift(n: float, mean: float, concentration: float, drift: float) -> float:
@@ -156,8 +148,9 @@ def _rate_drift(n: float, mean: float, concentration: float, drift: float) -> fl
     return math.sqrt(max(0.0, own) * drift)
 
 
-def _is_near(z: float, window_z: float) -> bool:
-    return abs(z) > NEAR and z * window_z > 0.0
+def _is_far_below(count: float, expected: float, deviation: float) -> bool:
+    """`spans.far_below`."""
+    return count * (expected + NEAR * deviation) < expected * expected
 
 
 def count_row(window: Window) -> PlainRow:
@@ -166,30 +159,33 @@ def count_row(window: Window) -> PlainRow:
     drift, spread = window.drift[_THROUGHPUT], ahead.spread[_THROUGHPUT]
     link = window.link[_THROUGHPUT] + _follow_ups(window)
     mean, size = float(np.exp(link)), ahead.size[window.at]
+    variance = drift + spread
     if not (window.weight[_THROUGHPUT] > 0.0 and ahead.learned[_THROUGHPUT]):
-        gathered = (0.0, 0.0, 0.0)
-        return PlainRow(
-            False,
-            0.0,
-            mean,
-            0.0,
-            link,
-            drift + spread,
-            0.0,
-            0.0,
-            NOTHING,
-            gathered,
-            drift,
-            spread,
-            _count_span,
-        )
+        return _absent(mean, link, variance, _NO_COUNT, drift, spread, _count_span)
     deviation = math.sqrt(max(1e-300, mean + mean * mean / size))
-    z, shared = (count - mean) / deviation, mean * math.sqrt(drift) / deviation
-    tails = outer_tails_of_one(count, mean, size)
-    gathered = (1.0, mean, count)
-    return PlainRow(
-        True, count, mean, count, link, drift + spread, z, shared, tails, gathered, drift, spread, _count_span
-    )
+    z, far = _count_away(count, mean, deviation)
+    shared, given, gathered = mean * math.sqrt(drift) / deviation, (count, mean, size), (1.0, mean, count)
+    numbers = (count, mean, count, link, variance, z, shared)
+    return PlainRow(True, *numbers, far, outer_tails_of_one, given, gathered, drift, spread, _count_span)
+
+
+def _absent(
+    expected: float,
+    link: float,
+    variance: float,
+    gathered: Sequence[float],
+    drift: float,
+    spread: float,
+    of_span: Callable[[PlainRow, Row, Test], Tails],
+) -> PlainRow:
+    """What says nothing of a rate, or of the operations."""
+    numbers = (0.0, expected, 0.0, link, variance, 0.0, 0.0)
+    return PlainRow(False, *numbers, False, _student_tails, (), gathered, drift, spread, of_span)
+
+
+def _count_away(count: float, mean: float, deviation: float) -> tuple[float, bool]:
+    z = (count - mean) / deviation
+    return z, z > NEAR or _is_far_below(count, mean, deviation)
 
 
 def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
@@ -198,8 +194,8 @@ def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
         return NOTHING
     mean = max(1e-09, expected)
     size = 1.0 / float(np.expm1(row.drift + row.spread / said))
-    deviation = math.sqrt(mean + mean * mean / size)
-    return outer_tails_of_one(count, mean, size) if _is_near((count - mean) / deviation, row.z) else _BOTH
+    z, far = _count_away(count, mean, math.sqrt(mean + mean * mean / size))
+    return outer_tails_of_one(count, mean, size) if far and z * row.z > 0.0 else _BOTH
 
 
 def _follow_ups(window: Window) -> float:
@@ -223,9 +219,8 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
     of_span = _average_span if signal == _AVERAGE else _gauge_span
     if not (weight > 0.0 and learned[signal]):
         gathered = _NO_AVERAGE if signal == _AVERAGE else _NO_GAUGE
-        return PlainRow(
-            False, centre, centre, weight, centre, variance, 0.0, 0.0, NOTHING, gathered, drift, 0.0, of_span
-        )
+        numbers = (centre, centre, weight, centre, variance, 0.0, 0.0)
+        return PlainRow(False, *numbers, False, _student_tails, (), gathered, drift, 0.0, of_span)
     away, beyond = window.value[signal] - centre, variance - drift
     gathered = (1.0, away, beyond, weight)
     if signal == _AVERAGE:
@@ -233,31 +228,11 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
         gathered = (*gathered, cost, cost * away, cost * cost * beyond)
     behind = MOST_DEGREES if signal == _SIZE else min(weight, MOST_DEGREES)
     scale = math.sqrt(variance)
-    return PlainRow(
-        True,
-        window.value[signal],
-        centre,
-        weight,
-        centre,
-        variance,
-        away / scale,
-        math.sqrt(drift) / scale,
-        NOTHING,
-        gathered,
-        drift,
-        behind,
-        of_span,
-    )
-
-
-def window_tails(rows: Sequence[PlainRow]) -> list[Tails]:
-    """The tails of the windows of gauges, whose `spread` is the degrees of freedom that operations give."""
-    z = [row.z for row in rows]
-    small = stdtr(np.array([4.0 + row.spread for row in rows]), -np.abs(np.array(z))).tolist()
-    tails = [
-        (low, 1.0 - low) if away <= 0.0 else (1.0 - low, low) for low, away in zip(small, z, strict=True)
-    ]
-    return [both if row.there else NOTHING for both, row in zip(tails, rows, strict=True)]
+    z, shared = away / scale, math.sqrt(drift) / scale
+    numbers = (window.value[signal], centre, weight, centre, variance, z, shared)
+    far, given = abs(z) > NEAR, (z, 4.0 + behind)
+    # the degrees of freedom that operations give take the place of the spread
+    return PlainRow(True, *numbers, far, _student_tails, given, gathered, drift, behind, of_span)
 
 
 def _gauge_span(row: PlainRow, sums: Row, test: Test) -> Tails:
@@ -281,9 +256,13 @@ def _average_span(row: PlainRow, sums: Row, test: Test) -> Tails:
 
 def _student(row: PlainRow, away: float, variance: float, test: Test) -> Tails:
     z = away / math.sqrt(max(LEAST_VARIANCE, variance))
-    if not _is_near(z, row.z):
+    if not (abs(z) > NEAR and z * row.z > 0.0):
         return _BOTH
-    small = float(stdtr(3.0 + WIDTH[test] + row.spread, -abs(z)))
+    return _student_tails(z, 3.0 + WIDTH[test] + row.spread)
+
+
+def _student_tails(z: float, degrees: float) -> Tails:
+    small = float(stdtr(degrees, -abs(z)))
     return (small, 1.0 - small) if z <= 0.0 else (1.0 - small, small)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.spans import enough_known, near_tails, span_sums
+from auditor.detection.spans import enough_known, far_below, span_sums, worth_tails
 from auditor.detection.tails.elementary import bare_exp
 from auditor.detection.tails.proportion import proportion_tails
 from auditor.detection.tested import Family, Shown
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PROPORTIONS: Final = ("hit_rate", "error_rate", "eviction_rate")
 """They come first among the signals and among the metrics."""
 _ALL: Final = slice(0, len(PROPORTIONS))
+
+Mask = np.typing.NDArray[np.bool_]
 
 
 def concentration_of(mean: Floats, variance: Floats | float) -> Floats:
@@ -40,17 +42,20 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
     drift, spread = outlook.drift[_ALL, lead:], profile.spread[_ALL, None]
     variance = drift + spread
     concentration = concentration_of(mean, variance)
-    low, high = _tails(k, n, mean, concentration)
-    z = proportion_z(k, n, mean, concentration)
+    z, far = _away(k, n, mean, concentration)
+    low, high = np.ones((2, *k.shape))
+    if far.any():
+        low[far], high[far] = proportion_tails(k[far], n[far], mean[far], concentration[far])
     span_n, span_k, said, expected = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.where(span_n > 0.0, expected / np.maximum(span_n, 1e-300), mean)
     span_variance = drift + spread / np.maximum(said, 1.0)
     concentrations = concentration_of(span_mean, span_variance)
     enough = enough_known(there, said)
-    near, span_low, span_high = near_tails(proportion_z(span_k, span_n, span_mean, concentrations), z, enough)
-    if near.any():
-        one = (span_k[near], span_n[near], span_mean[near], concentrations[near])
-        span_low[near], span_high[near] = proportion_tails(*one)
+    span_z, far = _away(span_k, span_n, span_mean, concentrations)
+    worth, span_low, span_high = worth_tails(far, span_z, z, enough)
+    if worth.any():
+        one = (span_k[worth], span_n[worth], span_mean[worth], concentrations[worth])
+        span_low[worth], span_high[worth] = proportion_tails(*one)
     return Family(
         there=there,
         value=k / np.maximum(n, 1.0),
@@ -64,6 +69,7 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
         shared=proportion_drift(n, mean, concentration, drift),
         gathered=(gathered,),
         span=partial(_shown, enough, span_k, span_n, span_mean, span_variance, said),
+        exact=partial(_exact, k, n, mean, concentration),
     )
 
 
@@ -82,15 +88,26 @@ def _shown(
     return Shown(value, np.where(enough[at], mean[at], np.nan), n[at], variance[at], said[at])
 
 
-def _tails(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Floats]:
+def _exact(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Floats]:
     low, high = proportion_tails(k.ravel(), n.ravel(), mean.ravel(), concentration.ravel())
     return low.reshape(k.shape), high.reshape(k.shape)
 
 
+def _away(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Mask]:
+    """`proportion_z`, and where successes or failures are far fewer than expected."""
+    expected, deviation = n * mean, _deviation(n, mean, concentration)
+    far = far_below(k, expected, deviation) | far_below(n - k, n - expected, deviation)
+    return (k - expected) / deviation, far
+
+
 def proportion_z(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> Floats:
     """How many deviations k successes of n are from what the beta-binomial expects; arrays of one shape."""
+    return (k - n * mean) / _deviation(n, mean, concentration)
+
+
+def _deviation(n: Floats, mean: Floats, concentration: Floats) -> Floats:
     variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
-    return (k - n * mean) / np.sqrt(np.maximum(variance, 1e-300))
+    return np.sqrt(np.maximum(variance, 1e-300))
 
 
 def proportion_drift(n: Floats, mean: Floats, concentration: Floats, drift: Floats) -> Floats:

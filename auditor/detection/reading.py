@@ -193,7 +193,7 @@ def read(
         scores["silence"] = Scores(
             np.where(absent, 0.0, np.nan),
             np.where(absent, traffic, np.nan),
-            np.where(absent, silence, np.nan),
+            (lambda: np.where(absent, silence, np.nan),),
             (partial(_no_bounds, count),),
         )
     return Reading(
@@ -232,7 +232,7 @@ def _runs(absent: np.typing.NDArray[np.bool_], before: int) -> Floats:
 
 def _blank(count: int) -> Scores:
     nothing = np.full(count, np.nan)
-    return Scores(nothing, nothing, nothing, (partial(_no_bounds, count),))
+    return Scores(nothing, nothing, (partial(np.full, count, np.nan),), (partial(_no_bounds, count),))
 
 
 def _no_bounds(count: int) -> tuple[Floats, Floats]:
@@ -242,16 +242,26 @@ def _no_bounds(count: int) -> tuple[Floats, Floats]:
 def _scores(tested: Tested, levels: Levels) -> dict[str, Scores]:
     """The ledger's columns of every metric of the catalogue, in its order; silence has nothing to say."""
     value, expected = tested.value * _SCALES, tested.expected * _SCALES
-    p = two_sided(tested.low[Test.WINDOW], tested.high[Test.WINDOW])
-    level = levels.of_metrics[Test.WINDOW, :, None]
-    slow = bare_exp(bare_log(p) * (levels.nominal / level))
-    p = np.where(level <= levels.nominal, p, slow)
-    scores = {
-        name: Scores(value[row], expected[row], p[row], (interval_of(tested, name, alpha, scale_of(name)),))
-        for row, (name, alpha) in enumerate(zip(METRICS, levels.of_intervals, strict=True))
-    }
+    p = Once(partial(_p_values, tested.exact, levels))
+    scores = {}
+    for row, (name, alpha) in enumerate(zip(METRICS, levels.of_intervals, strict=True)):
+        interval = interval_of(tested, name, alpha, scale_of(name))
+        scores[name] = Scores(value[row], expected[row], (partial(_row, p, row),), (interval,))
     scores["silence"] = _blank(len(value[0]))
     return scores
+
+
+def _p_values(exact: Callable[[], Floats], levels: Levels) -> Floats:
+    """Two-sided, as calibrated, shape (metrics, n)."""
+    with np.errstate(all="ignore"):
+        p = two_sided(*exact())
+        level = levels.of_metrics[Test.WINDOW, :, None]
+        slow = bare_exp(bare_log(p) * (levels.nominal / level))
+        return np.where(level <= levels.nominal, p, slow)
+
+
+def _row(p: Callable[[], Floats], row: int) -> Floats:
+    return np.asarray(p()[row])
 
 
 def _method(metric: str) -> str:

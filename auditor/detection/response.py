@@ -15,7 +15,6 @@ import numpy as np
 from auditor.detection.gauges import degrees_of
 from auditor.detection.load import RESPONDING, UNUSUAL
 from auditor.detection.proportions import concentration_of, proportion_drift, proportion_z
-from auditor.detection.sequential import evidence
 from auditor.detection.signals import AT
 from auditor.detection.spans import span_sums
 from auditor.detection.tails.elementary import exact_exp, exact_log
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from auditor.detection.profile import Outlook, Profile
-    from auditor.detection.scoring import Sequences
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats
@@ -40,29 +38,31 @@ _GETS: Final = AT["get_share"]
 
 def by_lookups(
     tested: Tested,
+    off: Floats,
     asked: Floats,
     profile: Profile,
     signals: Signals,
     outlook: Outlook,
     lead: int,
-    sequences: Sequences,
 ) -> Tested:
-    """The windows tested as the number of lookups (`asked`, see `lookups_gathered`) leaves hit rate and size; arguments as of `scoring.score`."""
+    """The windows tested as the number of lookups (`asked`, see `lookups_gathered`) leaves hit rate and size; arguments as of `scoring.score`.
+
+    What sequences sum up, `off` of shape (2, sequences, n), is changed in place.
+    """
     fewer, more = unusual_lookups(asked, outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT], lead)
     fewer = np.minimum(fewer, outlook.short[:, lead:])
+    unusual = (fewer < 0.0) | (more > 0.0)
     for row, name in enumerate(RESPONDING):
-        if not profile.hours[AT[name]] or not (fewer[row].any() or more[row].any()):
+        at = np.flatnonzero(unusual[row]) if profile.hours[AT[name]] else ()
+        if not len(at):
             continue
-        holds = (
-            None
-            if name in SEQUENCES
-            else size_that_holds(signals.value[AT[name]], signals.value[_GETS], lead)
-        )
-        response = _Response(name, tested, fewer[row], more[row], holds)
-        tested = response.judged()
+        holds = None
+        if name not in SEQUENCES:
+            holds = size_that_holds(signals.value[AT[name]], signals.value[_GETS], lead)[at]
+        response = _Response(name, tested, np.asarray(at), fewer[row, at], more[row, at], holds)
         if name in SEQUENCES:
-            successes, drift = signals.value[AT[name], lead:], outlook.drift[AT[name], lead:]
-            tested = response.in_sequence(tested, successes, drift, sequences)
+            response.take_out(off, signals.value[AT[name], lead:], outlook.drift[AT[name], lead:])
+        tested = response.judged()
     return tested
 
 
@@ -125,67 +125,69 @@ def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Response:
-    """One metric's windows with what fewer lookups (at most 0) and more (at least 0) may add to its link, shape (n,) each.
+    """One metric's windows, those `at` which lookups are unusual, with what fewer of them (at most 0) and more (at least 0) may add to its link.
 
-    `holds`, on the link scale, is what it cannot have fallen below at once; None where there is no such thing.
+    `holds`, on the link scale, is what it cannot have fallen below at once; None where there is no such thing. These arrays are as long as `at`.
     """
 
     name: str
     tested: Tested
+    at: np.typing.NDArray[np.intp]
     fewer: Floats
     more: Floats
     holds: Floats | None = None
 
     def judged(self) -> Tested:
-        """The window and its spans, tested against what is left expected."""
-        tested, row = self.tested, ROW[self.name]
-        window = tested.shown(Test.WINDOW, self.name)
+        """The windows and their spans, tested against what is left expected."""
+        tested, row, at = self.tested, ROW[self.name], self.at
+        window = self._shown(Test.WINDOW)
         least, most = self._ends(window, Test.WINDOW)
         expected, centre, tails = tested.expected.copy(), tested.centre.copy(), tested.tails.copy()
-        expected[row] = self._nearest(window, least, most)
-        link = self._link(expected[row])
-        centre[row] = np.where(self._touched & np.isfinite(link), link, centre[row])
-        tails[:, Test.WINDOW, row] = self._tails(window, Test.WINDOW)
+        expected[row, at] = nearest = _nearest(window, least, most)
+        link = self._link(nearest)
+        centre[row, at] = np.where(np.isfinite(link), link, centre[row, at])
+        anew = self._tails(window, Test.WINDOW)
+        tails[:, Test.WINDOW, row, at] = anew
         beyond = window.value < least, window.value > most
         shown = {}
         for test in SPANS:
-            span = tested.shown(test, self.name)
-            tails[:, test, row] = self._span_tails(span, test, beyond)
-            shown[test] = replace(span, expected=self._nearest(span, *self._ends(span, test)))
+            span = self._shown(test)
+            tails[:, test, row, at] = self._span_tails(span, test, beyond)
+            shown[test] = _nearest(span, *self._ends(span, test))
         return replace(
             tested,
             expected=expected,
             tails=tails,
             centre=centre,
-            spans=partial(_span, tested.spans, row, shown),
-            fewer=self.fewer < 0.0 if self.name == "hit_rate" else tested.fewer,
+            spans=partial(_span, tested.spans, row, at, shown),
+            exact=partial(_exact, tested.exact, row, at, np.array([self.fewer, self.more]) != 0.0, anew),
+            fewer=self._is_low() if self.name == "hit_rate" else tested.fewer,
         )
 
-    def in_sequence(self, judged: Tested, successes: Floats, drift: Floats, sequences: Sequences) -> Tested:
-        """The sequential tests of a rate, likewise."""
-        row = ROW[self.name]
+    def take_out(self, off: Floats, successes: Floats, drift: Floats) -> None:
+        """Take what the lookups explain of a rate out of what its sequences sum up; see `by_lookups`."""
+        row, at = ROW[self.name], self.at
         n, centre, variance = (
-            part[row] for part in (self.tested.weight, self.tested.centre, self.tested.variance)
+            part[row, at] for part in (self.tested.weight, self.tested.centre, self.tested.variance)
         )
         known = n > 0.0
-        k = np.where(known, successes, 0.0)
-
-        def z(sign: float, shift: Floats) -> Floats:
+        k = np.where(known, successes[at], 0.0)
+        for side, (sign, shift) in enumerate(((-1.0, self.fewer), (1.0, self.more))):
             mean = 1.0 / (1.0 + exact_exp(-(centre + shift)))
             concentration = concentration_of(mean, variance)
             away = sign * proportion_z(k, n, mean, concentration)
-            return np.where(known, away - proportion_drift(n, mean, concentration, drift), np.nan)
+            away = away - proportion_drift(n, mean, concentration, drift[at])
+            off[side, SEQUENCES.index(self.name), at] = np.where(known, away, np.nan)
 
-        fall, rise = sequences.started.get(self.name, (0.0, 0.0))
-        most = sequences.most[self.name]
-        summed, at = judged.evidence.copy(), SEQUENCES.index(self.name)
-        summed[0, at] = evidence(z(-1.0, self.fewer), fall, most)
-        summed[1, at] = evidence(z(1.0, self.more), rise, most)
-        return replace(judged, evidence=summed)
+    def _is_low(self) -> Mask:
+        low = np.zeros(self.tested.expected.shape[1], dtype=np.bool_)
+        low[self.at] = self.fewer < 0.0
+        return low
 
-    @property
-    def _touched(self) -> Mask:
-        return (self.fewer < 0.0) | (self.more > 0.0)
+    def _shown(self, test: Test) -> Shown:
+        whole = self.tested.shown(test, self.name)
+        parts = (whole.value, whole.expected, whole.weight, whole.variance, whole.windows)
+        return Shown(*(part[self.at] for part in parts))
 
     def _ends(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
         """The least and the most that may be expected."""
@@ -194,10 +196,6 @@ class _Response:
             held = np.fmin(exact_exp(self.holds) - 1.0, shown.expected)
             least = np.where(self.fewer < 0.0, np.fmax(least, held), least)
         return least, most
-
-    def _nearest(self, shown: Shown, least: Floats, most: Floats) -> Floats:
-        """Of what may be expected, that which is nearest to what was seen."""
-        return np.where(self._touched, np.minimum(np.maximum(shown.value, least), most), shown.expected)
 
     def _shifted(self, expected: Floats, shift: Floats) -> Floats:
         if self.name == "hit_rate":
@@ -222,7 +220,7 @@ class _Response:
     def _tails(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
         """Both tails, each anew where its expectation was shifted."""
         least, most = self._ends(shown, test)
-        low, high = self.tested.tails[:, test, ROW[self.name]].copy()
+        low, high = self.tested.tails[:, test, ROW[self.name], self.at].copy()
         for tail, expected, shift, side in ((low, least, self.fewer, 0), (high, most, self.more, 1)):
             where = (shift != 0.0) & np.isfinite(tail)
             if where.any():
@@ -235,12 +233,40 @@ class _Response:
         )
         if self.name == "hit_rate":
             return proportion_tails(value * weight, weight, mean, concentration_of(mean, variance))
-        degrees = degrees_of(self.name, self.tested.weight[ROW[self.name]][where], test)
+        degrees = degrees_of(self.name, self.tested.weight[ROW[self.name], self.at][where], test)
         return gauge_tails(self._link(value), self._link(mean), np.sqrt(variance), degrees)
 
 
+def _nearest(shown: Shown, least: Floats, most: Floats) -> Floats:
+    """Of what may be expected, that which is nearest to what was seen."""
+    return np.minimum(np.maximum(shown.value, least), most)
+
+
 def _span(
-    before: Callable[[Test, int], Shown], row: int, changed: Mapping[Test, Shown], test: Test, asked: int
+    before: Callable[[Test, int], Shown],
+    row: int,
+    at: np.typing.NDArray[np.intp],
+    nearest: Mapping[Test, Floats],
+    test: Test,
+    asked: int,
 ) -> Shown:
-    """What a span's test of a row looked at; `changed` of one row."""
-    return changed[test] if asked == row else before(test, asked)
+    """What a span's test of a row looked at, with the `nearest` expectations of one row's windows `at`."""
+    shown = before(test, asked)
+    if asked != row:
+        return shown
+    expected = shown.expected.copy()
+    expected[at] = nearest[test]
+    return replace(shown, expected=expected)
+
+
+def _exact(
+    before: Callable[[], Floats],
+    row: int,
+    at: np.typing.NDArray[np.intp],
+    moved: Mask,
+    anew: tuple[Floats, Floats],
+) -> Floats:
+    """The windows' tails with those `anew` of one row's windows `at`, on the sides whose expectation has `moved`."""
+    tails = before().copy()
+    tails[:, row, at] = np.where(moved, np.array(anew), tails[:, row, at])
+    return tails

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -61,8 +61,10 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
     )
     learned = profile.hours[AT_OF_METRICS] > 0.0
     there = np.concatenate([family.there for family in families]) & learned[:, None]
-    z = np.where(there, np.concatenate([family.z for family in families]), np.nan)
-    shared = np.concatenate([family.shared for family in families])
+    z = np.where(there, np.concatenate([family.z for family in families]), np.nan)[_ROWS]
+    shared = np.concatenate([family.shared for family in families])[_ROWS]
+    # windows of an hour share their drift, which a sequence must not sum up: it is tested against a level that is off by as much
+    off = np.array([-z - shared, z - shared])
     asked = lookups_gathered(signals, outlook)
     tested = Tested(
         value=np.where(there, np.concatenate([family.value for family in families]), np.nan),
@@ -71,14 +73,18 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
         weight=np.concatenate([family.weight for family in families]),
         centre=np.concatenate([family.centre for family in families]),
         variance=np.concatenate([family.variance for family in families]),
-        evidence=_evidence(z[_ROWS], shared[_ROWS], sequences),
+        evidence=np.zeros_like(off),
         learned=[bool(learned[row]) for row in _ROWS],
         spans=partial(_span, families),
+        exact=partial(_exact, families, there),
         parts=partial(parts_tested, profile, signals, outlook, lead),
         doubts=partial(doubts_of, profile, outlook, families[1].expected[0], lead),
         gathered=partial(_gathered, [*(part for family in families for part in family.gathered), asked]),
     )
-    return by_lookups(tested, asked, profile, signals, outlook, lead, sequences)
+    # what lookups explain is taken out of `off` before it is summed up
+    tested = by_lookups(tested, off, asked, profile, signals, outlook, lead)
+    falls_and_rises = evidences(off.reshape(-1, off.shape[-1]), *_ends(sequences))
+    return replace(tested, evidence=falls_and_rises.reshape(off.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ def score_one(
         evidence=_evidence_of_one([(plain.z[row], plain.shared[row]) for row in _ROWS], sequences),
         learned=one.ahead.learned_sequences,
         spans=lambda test, row: full().spans(test, row),
+        exact=plain.exact,
         parts=lambda: full().parts(),
         doubts=lambda: full().doubts(),
         gathered=lambda: plain.gathered,
@@ -136,13 +143,11 @@ def _tails(
     return tails
 
 
-def _evidence(z: Floats, shared: Floats, sequences: Sequences) -> Floats:
-    """The sequences' evidence of falls and of rises, given the rows of their metrics: residuals, and a deviation of the drift.
-
-    Windows of an hour share their drift, so that a sequence must not sum it up. It is tested against a level that is off by as much.
-    """
-    sums = evidences(np.concatenate([-z - shared, z - shared]), *_ends(sequences))
-    return np.array(sums).reshape(2, *z.shape)
+def _exact(families: tuple[Family, ...], there: np.typing.NDArray[np.bool_]) -> Floats:
+    """The windows' tails, shape (2, metrics, n)."""
+    tails = np.concatenate([np.array(family.exact()) for family in families], axis=1)
+    tails[:, ~there] = np.nan
+    return tails
 
 
 def _evidence_of_one(z: list[tuple[float, float]], sequences: Sequences) -> Floats:

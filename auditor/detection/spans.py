@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Mask = np.typing.NDArray[np.bool_]
 
 NEAR: Final = 1.5
-"""Deviations within which a span is not looked at more closely."""
+"""Deviations within which nothing is looked at more closely."""
 _LAST: Final = [WIDTH[test] - 1 for test in SPANS]
 _LEAST: Final = np.array([float(LEAST_KNOWN[test]) for test in SPANS])[:, None, None]
 
@@ -46,8 +46,17 @@ def enough_known(there: Mask, said: Floats) -> Mask:
     return there & (said >= _LEAST)
 
 
-def near_tails(z: Floats, window_z: Floats, enough: Mask) -> tuple[Mask, Floats, Floats]:
+def worth_tails(far: Mask, z: Floats, window_z: Floats, enough: Mask) -> tuple[Mask, Floats, Floats]:
     """Where spans are worth exact tails, far out and the newest window on the same side, and tails to be put right there."""
-    near = enough & (np.abs(z) > NEAR) & (z * window_z > 0.0)
+    worth = enough & far & (z * window_z > 0.0)
     low = np.where(enough, 1.0, np.nan)
-    return near, low, low.copy()
+    return worth, low, low.copy()
+
+
+def far_below(count: Floats, expected: Floats, deviation: Floats) -> Mask:
+    """Where a count is more than `NEAR` deviations below what is expected, the deviation taken as a factor.
+
+    Where it is large beside the expectation nothing is so far below as a difference, for no count is below nought. As a factor more
+    counts are far: e / (1 + d) is never less than e - d e.
+    """
+    return count * (expected + NEAR * deviation) < expected * expected

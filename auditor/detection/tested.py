@@ -72,7 +72,7 @@ class Family:
 
     `there`, of shape (rows, n), is where there is evidence: what the other arrays hold of windows elsewhere means nothing. `z`
     has the standardised residuals of the windows, `shared` a deviation of the drift in the same measure; `gathered` is what spans are sums of,
-    arrays of shape (numbers, rows, lead + n); `span` gives what a span's test of a row looked at.
+    arrays of shape (numbers, rows, lead + n); `span` gives what a span's test of a row looked at, `exact` the windows' exact tails, shape (rows, n) each.
     """
 
     there: np.typing.NDArray[np.bool_]
@@ -87,6 +87,7 @@ class Family:
     shared: Floats
     gathered: tuple[Floats, ...]
     span: Callable[[Test, int], Shown]
+    exact: Callable[[], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,10 @@ class Tested:
     value, expected
         In the metric's own scale: rates 0..1, counts, milliseconds, entries.
     tails
-        One-sided p-values of something as low, and as high, shape (2, 3, metrics, n), by `Test`: of the window and of its spans. Of a
-        count the one that is above one half is not worked out, but told as the least that it can be. Those of a span are 1
-        where it is within one and a half deviations of what was expected or its newest window lies on the other side of that: what is
-        over is not news.
+        One-sided p-values of something as low, and as high, shape (2, 3, metrics, n), by `Test`: of the window and of its spans. They are 1
+        where it is within one and a half deviations of what was expected, and those of a span too where its newest window lies on the
+        other side of that: what is over is not news. Of a count the one that is above one half is not worked out, but told as the least
+        that it can be.
     weight
         Operations behind the value.
     centre, variance
@@ -112,6 +113,8 @@ class Tested:
         Whether each of them has a learned normal.
     spans
         Gives what a span's test of a row looked at; asked for where there is something to say.
+    exact
+        Gives the tails of the windows, near and far, shape (2, metrics, n).
     parts
         Gives the average latency's parts, hits and misses, tested: they have no findings of their own.
     doubts
@@ -131,6 +134,7 @@ class Tested:
     evidence: Floats
     learned: list[bool]
     spans: Callable[[Test, int], Shown]
+    exact: Callable[[], Floats]
     parts: Callable[[], tuple[Family, ...]]
     doubts: Callable[[], Floats]
     gathered: Callable[[], Floats]

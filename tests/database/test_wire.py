@@ -42,10 +42,10 @@ def answer(**given: object) -> dict[str, object]:
 
 def ledger(first: int, verdicts: list[Verdict]) -> Ledger:
     nothing = np.full(len(verdicts), np.nan)
-    scores = {metric.name: Scores(nothing, nothing, nothing, ()) for metric in CATALOGUE}
+    scores = {metric.name: Scores(nothing, nothing, (), ()) for metric in CATALOGUE}
     value = np.arange(len(verdicts), dtype=np.float64)
     scores["hit_rate"] = Scores(
-        value, value + 1, np.full(len(verdicts), 1e-300), (lambda: (nothing, value + 2),)
+        value, value + 1, (lambda: np.full(len(verdicts), 1e-300),), (lambda: (nothing, value + 2),)
     )
     codes = np.array([VERDICTS.index(v) for v in verdicts], dtype=np.int8)
     return Ledger(first, codes, scores, np.zeros(len(verdicts), dtype=np.bool_))

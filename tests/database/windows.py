@@ -49,8 +49,8 @@ def asked(dsn: str, query: str) -> list[tuple[Any, ...]]:
 def ledger_of(block: WindowBlock) -> Ledger:
     """Every present window normal, with the hits as the value of the hit rate; every absent one no_data."""
     nothing = np.full(len(block), np.nan)
-    scores = {metric.name: Scores(nothing, nothing, nothing, ()) for metric in CATALOGUE}
-    scores["hit_rate"] = Scores(block.columns["hits"], nothing, nothing, ())
+    scores = {metric.name: Scores(nothing, nothing, (), ()) for metric in CATALOGUE}
+    scores["hit_rate"] = Scores(block.columns["hits"], nothing, (), ())
     codes = np.where(block.present, VERDICTS.index(Verdict.NORMAL), VERDICTS.index(Verdict.NO_DATA))
     return Ledger(block.first_minute, codes.astype(np.int8), scores, np.zeros(len(block), dtype=np.bool_))
 
