@@ -9,9 +9,10 @@ import numpy as np
 
 from auditor.detection.mix import follow_ups
 from auditor.detection.signals import AT
-from auditor.detection.spans import NEAR, enough_known, far_below, span_sums, worth_tails
+from auditor.detection.spans import FAR, enough_known, far_below, span_sums, worth_tails
 from auditor.detection.tails.count import outer_count_tails
 from auditor.detection.tails.elementary import bare_exp
+from auditor.detection.tails.gauge import normal_tails
 from auditor.detection.tested import Family, Shown
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
     size = 1.0 / np.expm1(variance)
     deviation = np.sqrt(np.maximum(mean + mean * mean / size, 1e-300))
     z, far = _away(count, mean, deviation)
-    low, high = np.ones((2, *count.shape))
+    low, high = normal_tails(z)
     if far.any():
         low[far], high[far] = outer_count_tails(count[far], mean[far], size[far])
     said, expected, span_count = span_sums(gathered, lead).swapaxes(0, 1)
@@ -73,7 +74,7 @@ def operations_tested(profile: Profile, signals: Signals, outlook: Outlook, lead
 def _away(count: Floats, mean: Floats, deviation: Floats) -> tuple[Floats, np.typing.NDArray[np.bool_]]:
     """How many deviations counts are from their means, and where they are far out."""
     z = (count - mean) / deviation
-    return z, (z > NEAR) | far_below(count, mean, deviation)
+    return z, (z > FAR) | far_below(count, mean, deviation)
 
 
 def _exact(count: Floats, mean: Floats, size: Floats) -> tuple[Floats, Floats]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from auditor.detection.mix import average_by_mix
 from auditor.detection.signals import AT, LATENCY_OFFSET
-from auditor.detection.spans import NEAR, enough_known, span_sums, worth_tails
+from auditor.detection.spans import FAR, enough_known, span_sums, worth_tails
 from auditor.detection.tails.elementary import bare_exp
-from auditor.detection.tails.gauge import standard_tails
+from auditor.detection.tails.gauge import normal_tails, standard_tails
 from auditor.detection.tested import SPANS, WIDTH, Family, Shown, Test
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ def _tested(
     degrees = _WIDTHS + behind
     scale = np.sqrt(variance[:, lead:])
     z = (x - location) / scale
-    low, high = np.ones((2, *z.shape))
-    far = np.abs(z) > NEAR
+    low, high = normal_tails(z)
+    far = np.abs(z) > FAR
     if far.any():
         low[far], high[far] = standard_tails(z[far], degrees[0][far])
     gathered = np.empty((4, *weight.shape))
@@ -169,7 +169,7 @@ def _span_tails(
     away: Floats, variance: Floats, window_z: Floats, enough: Mask, degrees: Floats
 ) -> tuple[Floats, Floats]:
     z = away / np.sqrt(variance)
-    worth, low, high = worth_tails(np.abs(z) > NEAR, z, window_z, enough)
+    worth, low, high = worth_tails(np.abs(z) > FAR, z, window_z, enough)
     if worth.any():
         low[worth], high[worth] = standard_tails(z[worth], degrees[worth])
     return low, high

@@ -26,6 +26,7 @@ from auditor.detection.plain_rows import (
     lookups_gathered,
     may_be_unusual,
     rate_row,
+    tails_of,
 )
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log
@@ -161,7 +162,7 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
     others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]
     logs = np.array([[row.value for row in gauges], [row.expected for row in gauges]])
     values, means = (bare_exp(logs) - OFFSETS).tolist()
-    tails = [row.tails for row in rows]
+    tails = tails_of(rows)
     return Plain(
         value=_where_there(rows, [*(row.value for row in others), *values]),
         expected=_where_there(rows, [*(row.expected for row in others), *means]),

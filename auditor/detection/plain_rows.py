@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr
 
 from auditor.detection.gauges import LEAST_VARIANCE, MOST_DEGREES
 from auditor.detection.load import UNUSUAL
 from auditor.detection.mix import MOST_FOLLOW_UPS
 from auditor.detection.signals import AT, LATENCY_OFFSET
-from auditor.detection.spans import NEAR
+from auditor.detection.spans import FAR, FEW, NEAR
 from auditor.detection.tails.count import outer_tails_of_one
 from auditor.detection.tails.elementary import bare_exp, bare_log
 from auditor.detection.tails.proportion import tails_of_one
@@ -66,8 +66,8 @@ class Window:
 class PlainRow:
     """One metric's window. Gauges have logarithms for value and expectation.
 
-    Its tails are what `exact` gives of the numbers `given` where it is `far` out, else 1; `of_span` gives those of a span from the sums of what is
-    `gathered`.
+    Its tails are what `exact` gives of the numbers `given` where it is `far` out, else the normal's; `of_span` gives those of a span from the sums of
+    what is `gathered`.
     """
 
     there: bool
@@ -85,13 +85,6 @@ class PlainRow:
     drift: float
     spread: float
     of_span: Callable[[PlainRow, Row, Test], Tails]
-
-    @property
-    def tails(self) -> Tails:
-        """Those of the window."""
-        if not self.there:
-            return NOTHING
-        return self.exact(*self.given) if self.far else _BOTH
 
     @property
     def exact_tails(self) -> Tails:
@@ -123,7 +116,9 @@ def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     mean = expected / (max(1e-300, n))
     concentration = _concentration(mean, row.drift + row.spread / said)
     z, far = _rate_away(k, n, mean, concentration)
-    return _rate_tails(k, n, mean, concentration) if far and z * row.z > 0.0 else _BOTH
+    if far and z * row.z > 0.0:
+        return _rate_tails(k, n, mean, concentration)
+    return _near_tails(z, row)
 
 
 def _rate_tails(k: float, n: float, mean: float, concentration: float) -> Tails:
@@ -148,9 +143,30 @@ def _rate_drift(n: float, mean: float, concentration: float, drift: float) -> fl
     return math.sqrt(max(0.0, own) * drift)
 
 
+def _near_tails(z: float, row: PlainRow) -> Tails:
+    """`spans.worth_tails` of a span that is not far out."""
+    if not (abs(z) > NEAR and z * row.z > 0.0):
+        return _BOTH
+    small = float(ndtr(-abs(z)))
+    return (small, 1.0 - small) if z <= 0.0 else (1.0 - small, small)
+
+
+def tails_of(rows: Sequence[PlainRow]) -> list[Tails]:
+    """Those of the windows."""
+    small = ndtr(-np.abs(np.array([row.z for row in rows]))).tolist()
+    return [_of_window(row, near) for row, near in zip(rows, small, strict=True)]
+
+
+def _of_window(row: PlainRow, near: float) -> Tails:
+    if not row.there or row.far:
+        return row.exact_tails
+    return (near, 1.0 - near) if row.z <= 0.0 else (1.0 - near, near)
+
+
 def _is_far_below(count: float, expected: float, deviation: float) -> bool:
     """`spans.far_below`."""
-    return count * (expected + NEAR * deviation) < expected * expected
+    reach = FAR * deviation
+    return (count * (expected + reach) < expected * expected and expected >= FEW) or count < expected - reach
 
 
 def count_row(window: Window) -> PlainRow:
@@ -185,7 +201,7 @@ def _absent(
 
 def _count_away(count: float, mean: float, deviation: float) -> tuple[float, bool]:
     z = (count - mean) / deviation
-    return z, z > NEAR or _is_far_below(count, mean, deviation)
+    return z, z > FAR or _is_far_below(count, mean, deviation)
 
 
 def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
@@ -195,7 +211,9 @@ def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     mean = max(1e-09, expected)
     size = 1.0 / float(np.expm1(row.drift + row.spread / said))
     z, far = _count_away(count, mean, math.sqrt(mean + mean * mean / size))
-    return outer_tails_of_one(count, mean, size) if far and z * row.z > 0.0 else _BOTH
+    if far and z * row.z > 0.0:
+        return outer_tails_of_one(count, mean, size)
+    return _near_tails(z, row)
 
 
 def _follow_ups(window: Window) -> float:
@@ -230,7 +248,7 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
     scale = math.sqrt(variance)
     z, shared = away / scale, math.sqrt(drift) / scale
     numbers = (window.value[signal], centre, weight, centre, variance, z, shared)
-    far, given = abs(z) > NEAR, (z, 4.0 + behind)
+    far, given = abs(z) > FAR, (z, 4.0 + behind)
     # the degrees of freedom that operations give take the place of the spread
     return PlainRow(True, *numbers, far, _student_tails, given, gathered, drift, behind, of_span)
 
@@ -256,8 +274,8 @@ def _average_span(row: PlainRow, sums: Row, test: Test) -> Tails:
 
 def _student(row: PlainRow, away: float, variance: float, test: Test) -> Tails:
     z = away / math.sqrt(max(LEAST_VARIANCE, variance))
-    if not (abs(z) > NEAR and z * row.z > 0.0):
-        return _BOTH
+    if not (abs(z) > FAR and z * row.z > 0.0):
+        return _near_tails(z, row)
     return _student_tails(z, 3.0 + WIDTH[test] + row.spread)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from auditor.detection.spans import enough_known, far_below, span_sums, worth_tails
 from auditor.detection.tails.elementary import bare_exp
+from auditor.detection.tails.gauge import normal_tails
 from auditor.detection.tails.proportion import proportion_tails
 from auditor.detection.tested import Family, Shown
 
@@ -43,7 +44,7 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
     variance = drift + spread
     concentration = concentration_of(mean, variance)
     z, far = _away(k, n, mean, concentration)
-    low, high = np.ones((2, *k.shape))
+    low, high = normal_tails(z)
     if far.any():
         low[far], high[far] = proportion_tails(k[far], n[far], mean[far], concentration[far])
     span_n, span_k, said, expected = span_sums(gathered, lead).swapaxes(0, 1)

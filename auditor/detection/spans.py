@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from auditor.detection.tails.gauge import normal_tails
 from auditor.detection.tested import LEAD, LEAST_KNOWN, SPANS, WIDTH
 
 if TYPE_CHECKING:
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 Mask = np.typing.NDArray[np.bool_]
 
 NEAR: Final = 1.5
-"""Deviations within which nothing is looked at more closely."""
+"""Deviations within which a span is not looked at more closely."""
+FAR: Final = 2.0
+"""Deviations within which tails are taken to be the normal's: what is no further out rejects nothing, and is learned from only as something that the
+largest of an hour exceeds."""
+FEW: Final = 2.0
 _LAST: Final = [WIDTH[test] - 1 for test in SPANS]
 _LEAST: Final = np.array([float(LEAST_KNOWN[test]) for test in SPANS])[:, None, None]
 
@@ -47,16 +52,22 @@ def enough_known(there: Mask, said: Floats) -> Mask:
 
 
 def worth_tails(far: Mask, z: Floats, window_z: Floats, enough: Mask) -> tuple[Mask, Floats, Floats]:
-    """Where spans are worth exact tails, far out and the newest window on the same side, and tails to be put right there."""
-    worth = enough & far & (z * window_z > 0.0)
+    """Where spans are worth exact tails, `far` out and the newest window on the same side, and tails to be put right there."""
+    aside = enough & (z * window_z > 0.0)
+    near = aside & (np.abs(z) > NEAR)
     low = np.where(enough, 1.0, np.nan)
-    return worth, low, low.copy()
+    high = low.copy()
+    low[near], high[near] = normal_tails(z[near])
+    return aside & far, low, high
 
 
 def far_below(count: Floats, expected: Floats, deviation: Floats) -> Mask:
-    """Where a count is more than `NEAR` deviations below what is expected, the deviation taken as a factor.
+    """Where a count is more than `FAR` deviations below what is expected, the deviation taken as a difference or as a factor.
 
-    Where it is large beside the expectation nothing is so far below as a difference, for no count is below nought. As a factor more
-    counts are far: e / (1 + d) is never less than e - d e.
+    Where it is large beside the expectation nothing is so far below as a difference, for no count is below nought; as a factor more
+    counts are: e / (1 + d) is never less than e - d e. Where so `FEW` are expected that nothing at all is no surprise, factors say nothing: no
+    mixture of Poisson counts is nought less often than the Poisson of its mean.
     """
-    return count * (expected + NEAR * deviation) < expected * expected
+    reach = FAR * deviation
+    by_factor = (count * (expected + reach) < expected * expected) & (expected >= FEW)
+    return by_factor | (count < expected - reach)

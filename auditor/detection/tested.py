@@ -99,10 +99,10 @@ class Tested:
     value, expected
         In the metric's own scale: rates 0..1, counts, milliseconds, entries.
     tails
-        One-sided p-values of something as low, and as high, shape (2, 3, metrics, n), by `Test`: of the window and of its spans. They are 1
-        where it is within one and a half deviations of what was expected, and those of a span too where its newest window lies on the
-        other side of that: what is over is not news. Of a count the one that is above one half is not worked out, but told as the least
-        that it can be.
+        One-sided p-values of something as low, and as high, shape (2, 3, metrics, n), by `Test`: of the window and of its spans. Within two
+        deviations of what was expected they are the normal's. Those of a span are 1 where it is within one and a half deviations of that
+        or its newest window lies on the other side of it: what is over is not news. Of a count the one that is above one half is not
+        worked out, but told as the least that it can be.
     weight
         Operations behind the value.
     centre, variance

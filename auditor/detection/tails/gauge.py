@@ -39,6 +39,14 @@ def gauge_tails(x: Floats, location: Floats, scale: Floats, degrees: Floats) -> 
     return standard_tails((x - location) / scale, degrees)
 
 
+def normal_tails(z: Floats) -> tuple[Floats, Floats]:
+    """P(Z <= z) and P(Z >= z) of the standard normal; shape as z, the larger as one less the smaller."""
+    small = ndtr(-np.abs(z))
+    large = 1.0 - small
+    falls = z <= 0.0
+    return np.where(falls, small, large), np.where(falls, large, small)
+
+
 def standard_tails(z: Floats, degrees: Floats) -> tuple[Floats, Floats]:
     """`gauge_tails` of standardised values: P(T <= z) and P(T >= z).
 
