@@ -50,6 +50,8 @@ CALIBRATED: Final[Mapping[str, tuple[Direction, ...]]] = {
 }
 """The metrics that have findings, and on which side: they share the budget, infos like pages."""
 _RISING: Final = [ROW[name] for name, directions in CALIBRATED.items() if directions == ("rise",)]
+_NO_FALLS: Final = np.array([[math.inf if row in _RISING else 0.0] for row in range(len(METRICS))])
+_OF_SEQUENCES: Final = [ROW[name] for name in SEQUENCES]
 PRIOR_TESTS: Final = 12.0
 """How many independent tests the tests of an hour are believed to be worth before any hour has shown it."""
 PRIOR_SCALE: Final = 1.2
@@ -163,13 +165,17 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
 
 def surprises(tested: Tested) -> Floats:
     """How surprising each test finds each window on the side that alarms, shape (tests, metrics, n); NaN where not tested."""
-    low, high = tested.tails
-    surprise = np.full((len(Test), *low.shape[1:]), np.nan)
-    p = np.fmin(low, high)
-    p[:, _RISING] = high[:, _RISING]
+    return surprises_of(tested.low, tested.high, tested.evidence, tested.learned)
+
+
+def surprises_of(low: Floats, high: Floats, evidence: Floats, learned: list[bool]) -> Floats:
+    """`surprises` by what `Tested` holds; `low` and `high` are the two of its tails."""
+    surprise = np.empty((len(Test), *low.shape[1:]))
+    p = np.fmin(low + _NO_FALLS, high)
     np.negative(bare_log(np.maximum(p, LEAST_P)), out=surprise[: Test.SEQUENCE])
-    falls, rises = tested.evidence
-    for fall, rise, name, learned in zip(falls, rises, SEQUENCES, tested.learned, strict=True):
-        if learned:
-            surprise[Test.SEQUENCE, ROW[name]] = np.fmax(fall, rise) if ROW[name] not in _RISING else rise
+    surprise[Test.SEQUENCE] = np.nan
+    falls, rises = evidence
+    for at, row in enumerate(_OF_SEQUENCES):
+        if learned[at]:
+            surprise[Test.SEQUENCE, row] = rises[at] if row in _RISING else np.fmax(falls[at], rises[at])
     return surprise

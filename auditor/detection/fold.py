@@ -26,12 +26,12 @@ from auditor.detection.judgement import (
     LearnedBaseline,
     Ledger,
     Observation,
-    Scores,
     State,
     Verdict,
 )
 from auditor.detection.learning import learn
 from auditor.detection.once import Once
+from auditor.detection.quiet import pass_quietly
 from auditor.detection.reading import Before, Reading, read
 from auditor.detection.rolling import Rolled, hourly_peaks
 from auditor.detection.signals import SIGNALS, Signals, signals_of
@@ -41,6 +41,9 @@ from auditor.detection.tracking import track_findings
 from auditor.detection.validity import broken_identities
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from auditor.detection.judgement import Scores
     from auditor.detection.policy import Policy
     from auditor.detection.windows import Floats, WindowBlock
 
@@ -48,6 +51,8 @@ DAY_MINUTES: Final = 1440
 RELEARN_HOURLY_UNTIL_HOURS: Final = 24
 RELEARN_AT_UTC_HOUR: Final = 0
 _CODE: Final = {verdict: code for code, verdict in enumerate(VERDICTS)}
+_NORMAL: Final = np.array([_CODE[Verdict.NORMAL]], dtype=np.int8)
+_NOT_IMPROBABLE: Final = np.zeros(1, dtype=np.bool_)
 
 
 def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
@@ -107,7 +112,7 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     for side in reading.sides:
         found |= side.level > 0
     verdicts = _verdicts(block, broken, found, profile is not None)
-    return Ledger(block.first_minute, verdicts, reading.scores, reading.improbable)
+    return Ledger(block.first_minute, verdicts, (partial(_told, reading.scores),), reading.improbable)
 
 
 def _verdicts(
@@ -137,6 +142,10 @@ def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tup
     return min(len(chunk), minute - minute % MINUTES + MINUTES - chunk.first_minute)
 
 
+def _told(scores: Mapping[str, Scores]) -> Mapping[str, Scores]:
+    return scores
+
+
 def _joined(parts: list[Any], kind: type) -> Any:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, dtype=kind), *parts])
 
@@ -149,7 +158,7 @@ class _Work:
         self.memory = memory
         self.policy = policy
         self.verdicts: list[np.typing.NDArray[np.int8]] = []
-        self.scores: list[dict[str, Scores]] = []
+        self.scores: list[Callable[[], Mapping[str, Scores]]] = []
         self.improbable: list[np.typing.NDArray[np.bool_]] = []
         self.observations: dict[str, Observation] = {}
         self.touched: set[str] = set()
@@ -182,6 +191,13 @@ class _Work:
     def judge_chunk(self, chunk: WindowBlock) -> int:
         """Judge windows, up to the end of the first hour in which something has to be left out of learning; how many those were."""
         memory = self.memory
+        if len(chunk) == 1:
+            quiet = pass_quietly(memory, chunk, self.policy)
+            if quiet is not None:
+                self.verdicts.append(_NORMAL)
+                self.scores.append(quiet)
+                self.improbable.append(_NOT_IMPROBABLE)
+                return 1
         broken, reasons = broken_identities(chunk)
         fresh = signals_of(chunk)
         rolled = Rolled.over(memory.profile, chunk, fresh)
@@ -196,7 +212,7 @@ class _Work:
             self.touched.discard(track)
         self.touched |= tracked.touched
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
-        self.scores.append(reading.scores)
+        self.scores.append(partial(_told, reading.scores))
         self.improbable.append(reading.improbable)
         memory.sequences = memory.sequences | reading.sequences
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
@@ -226,11 +242,9 @@ class _Work:
                 self._emit(track, memory.tracks[track])
         verdict = _joined(self.verdicts, np.int8)
         improbable = _joined(self.improbable, np.bool_)
-        names = self.scores[0] if self.scores else ()
-        scores = {name: Scores.joined([part[name] for part in self.scores]) for name in names}
         return Judgement(
             state=memory.as_json(),
-            ledger=Ledger(block.first_minute, verdict, scores, improbable),
+            ledger=Ledger(block.first_minute, verdict, tuple(self.scores), improbable),
             observations=tuple(self.observations.values()),
             baseline=self.baseline,
             history_changed=self.history_changed,

@@ -95,7 +95,7 @@ class Scores:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """The verdicts of a block, one a minute.
 
@@ -105,8 +105,8 @@ class Ledger:
         Minutes since 1970 of the first row.
     verdict
         int8 array of shape (n,): positions in `VERDICTS`.
-    scores
-        `Scores` for each metric of the catalogue.
+    parts
+        Give the `scores` of the windows, one run after the other, worked out when they are first asked for.
     improbable
         Boolean array of shape (n,): minutes at which a test rejected, whether or not its effect mattered. The false-alarm
         budget is the rate of these on a healthy cache; findings, and pages among them, are at most as many.
@@ -114,8 +114,14 @@ class Ledger:
 
     first_minute: int
     verdict: NDArray[np.int8]
-    scores: Mapping[str, Scores]
+    parts: tuple[Callable[[], Mapping[str, Scores]], ...]
     improbable: NDArray[np.bool_]
+
+    @cached_property
+    def scores(self) -> dict[str, Scores]:
+        """The columns of each metric of the catalogue."""
+        parts = [part() for part in self.parts]
+        return {name: Scores.joined([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
     def __len__(self) -> int:
         return len(self.verdict)

@@ -183,7 +183,7 @@ def read(
     full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
     tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
     traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
-    silence, scores = np.ones(count), _scores(tested, levels)
+    silence, scores = np.ones(count), scores_of(tested, levels)
     absent = absent_run > 0.0
     if absent.any():
         heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]))
@@ -239,7 +239,7 @@ def _no_bounds(count: int) -> tuple[Floats, Floats]:
     return np.full(count, np.nan), np.full(count, np.nan)
 
 
-def _scores(tested: Tested, levels: Levels) -> dict[str, Scores]:
+def scores_of(tested: Tested, levels: Levels) -> dict[str, Scores]:
     """The ledger's columns of every metric of the catalogue, in its order; silence has nothing to say."""
     value, expected = tested.value * _SCALES, tested.expected * _SCALES
     p = Once(partial(_p_values, tested.exact, levels))

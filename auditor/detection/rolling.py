@@ -24,6 +24,7 @@ _AFTER: Final = ROW["throughput"] + 1
 _BETWEEN: Final = AT["avg_response_time_ms"] - _AFTER
 _END: Final = AT["cache_size"] + 1
 """Between the metrics of `Tested`, among the signals, stand the parts of the average latency."""
+_RANGES: Final = ((slice(0, _AFTER), slice(0, _AFTER)), (slice(_AFTER + _BETWEEN, _END), slice(_AFTER, None)))
 _NO_HOURS: Final = np.zeros((0, len(SIGNALS), len(Part)))
 OPENING_CREDIT: Final = 1.0
 """How far beyond its level a test's surprise counts where an incident opens: enough for too low a level to rise, too little for a
@@ -81,6 +82,15 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
         peaks[:, :_AFTER] = largest[:, :_AFTER].T
         peaks[:, _AFTER + _BETWEEN : _END] = largest[:, _AFTER:].T
     peaks[0] = np.fmax(peaks[0], before)
+    return peaks
+
+
+def peaks_after(before: Floats, surprise: Floats) -> Floats:
+    """`hourly_peaks` of one window that is learned from, whose surprises have shape (tests, metrics); shape (signals, tests)."""
+    peaks = before.copy()
+    of_metrics = surprise.T
+    for signals, metrics in _RANGES:
+        np.fmax(peaks[signals], of_metrics[metrics], out=peaks[signals])
     return peaks
 
 

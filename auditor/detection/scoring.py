@@ -20,13 +20,14 @@ from auditor.detection.tested import LEAD, METRICS, ROW, SEQUENCES, SPANS, Teste
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from auditor.detection.one_window import Ahead
+    from auditor.detection.one_window import Ahead, Plain
     from auditor.detection.profile import Outlook, Profile
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Family, Shown, Test
     from auditor.detection.windows import Floats
 
 AT_OF_METRICS: Final = [AT[name] for name in METRICS]
+_AT_FIRST: Final = (0.0, 0.0)
 _ROWS: Final = [ROW[name] for name in SEQUENCES]
 
 
@@ -103,19 +104,41 @@ def score_one(
     one: OneWindow, signals: Signals, minute: int, sequences: Sequences, full: Callable[[], Tested]
 ) -> Tested:
     """`score` of the last of `signals`, at `minute`; `full` gives it the long way, for what is rarely asked for."""
-    value, weight = signals.value[:, -1].tolist(), signals.weight[:, -1].tolist()
-    try:
-        plain = one_window_tested(one.ahead, one.gathered[:LEAD], value, weight, minute)
-    except (ArithmeticError, ValueError):
-        return full()
+    plain = plain_of(one, signals, minute)
     if plain is None:
         return full()
+    evidence = np.array(evidence_of(plain, sequences))[:, :, None]
+    return as_tested(plain, evidence, one.ahead.learned_sequences, full)
+
+
+def plain_of(one: OneWindow, signals: Signals, minute: int) -> Plain | None:
+    """The last of `signals`, at `minute`, tested in plain floats; None where that has to be left to arrays."""
+    value, weight = signals.value[:, -1].tolist(), signals.weight[:, -1].tolist()
+    try:
+        return one_window_tested(one.ahead, one.gathered[:LEAD], value, weight, minute)
+    except (ArithmeticError, ValueError):
+        return None
+
+
+def evidence_of(plain: Plain, sequences: Sequences) -> tuple[list[float], list[float]]:
+    """Of falls and of rises: where the sequential tests stand after a window."""
+    falls, rises = [], []
+    for name, row in zip(SEQUENCES, _ROWS, strict=True):
+        fall, rise = sequences.started.get(name, _AT_FIRST)
+        away, shared, most = plain.z[row], plain.shared[row], sequences.most[name]
+        falls.append(evidence_of_one(-away - shared, fall, most))
+        rises.append(evidence_of_one(away - shared, rise, most))
+    return falls, rises
+
+
+def as_tested(plain: Plain, evidence: Floats, learned: list[bool], full: Callable[[], Tested]) -> Tested:
+    """A window tested in plain floats as arrays of one; arguments as of `score_one` and `Tested`."""
     numbers = np.array([plain.value, plain.expected, plain.weight, plain.centre, plain.variance])[:, :, None]
     tails = np.array([plain.low, plain.high])[:, :, :, None]
     return Tested(
         *(numbers[0], numbers[1], tails, numbers[2], numbers[3], numbers[4]),
-        evidence=_evidence_of_one([(plain.z[row], plain.shared[row]) for row in _ROWS], sequences),
-        learned=one.ahead.learned_sequences,
+        evidence=evidence,
+        learned=learned,
         spans=lambda test, row: full().spans(test, row),
         exact=plain.exact,
         parts=lambda: full().parts(),
@@ -150,15 +173,9 @@ def _exact(families: tuple[Family, ...], there: np.typing.NDArray[np.bool_]) -> 
     return tails
 
 
-def _evidence_of_one(z: list[tuple[float, float]], sequences: Sequences) -> Floats:
-    off = [*(-away - shared for away, shared in z), *(away - shared for away, shared in z)]
-    sums = map(evidence_of_one, off, *_ends(sequences))
-    return np.array(list(sums)).reshape(2, len(z), 1)
-
-
 def _ends(sequences: Sequences) -> tuple[list[float], list[float]]:
     """Where falls and rises begin, and how far they may go."""
-    starts = [sequences.started.get(name, (0.0, 0.0)) for name in SEQUENCES]
+    starts = [sequences.started.get(name, _AT_FIRST) for name in SEQUENCES]
     most = [sequences.most[name] for name in SEQUENCES]
     return [*(fall for fall, _ in starts), *(rise for _, rise in starts)], most * 2
 

@@ -48,7 +48,7 @@ def ledger(first: int, verdicts: list[Verdict]) -> Ledger:
         value, value + 1, (lambda: np.full(len(verdicts), 1e-300),), (lambda: (nothing, value + 2),)
     )
     codes = np.array([VERDICTS.index(v) for v in verdicts], dtype=np.int8)
-    return Ledger(first, codes, scores, np.zeros(len(verdicts), dtype=np.bool_))
+    return Ledger(first, codes, (lambda: scores,), np.zeros(len(verdicts), dtype=np.bool_))
 
 
 def test_a_block_lays_out_every_minute_and_keeps_what_is_unknown_unknown() -> None:

@@ -52,7 +52,9 @@ def ledger_of(block: WindowBlock) -> Ledger:
     scores = {metric.name: Scores(nothing, nothing, (), ()) for metric in CATALOGUE}
     scores["hit_rate"] = Scores(block.columns["hits"], nothing, (), ())
     codes = np.where(block.present, VERDICTS.index(Verdict.NORMAL), VERDICTS.index(Verdict.NO_DATA))
-    return Ledger(block.first_minute, codes.astype(np.int8), scores, np.zeros(len(block), dtype=np.bool_))
+    return Ledger(
+        block.first_minute, codes.astype(np.int8), (lambda: scores,), np.zeros(len(block), dtype=np.bool_)
+    )
 
 
 def judged(pulled: Pulled, *, observations: Sequence[dict[str, Any]] = ()) -> Verdicts:
