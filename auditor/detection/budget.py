@@ -50,7 +50,7 @@ CALIBRATED: Final[Mapping[str, tuple[Direction, ...]]] = {
 }
 """The metrics that have findings, and on which side: they share the budget, infos like pages."""
 _RISING: Final = [ROW[name] for name, directions in CALIBRATED.items() if directions == ("rise",)]
-_NO_FALLS: Final = np.array([[math.inf if row in _RISING else 0.0] for row in range(len(METRICS))])
+_NO_FALLS: Final = np.array([math.inf if row in _RISING else 0.0 for row in range(len(METRICS))])
 _OF_SEQUENCES: Final = [ROW[name] for name in SEQUENCES]
 PRIOR_TESTS: Final = 12.0
 """How many independent tests the tests of an hour are believed to be worth before any hour has shown it."""
@@ -165,17 +165,32 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
 
 def surprises(tested: Tested) -> Floats:
     """How surprising each test finds each window on the side that alarms, shape (tests, metrics, n); NaN where not tested."""
-    return surprises_of(tested.low, tested.high, tested.evidence, tested.learned)
-
-
-def surprises_of(low: Floats, high: Floats, evidence: Floats, learned: list[bool]) -> Floats:
-    """`surprises` by what `Tested` holds; `low` and `high` are the two of its tails."""
-    surprise = np.empty((len(Test), *low.shape[1:]))
-    p = np.fmin(low + _NO_FALLS, high)
+    surprise = np.empty((len(Test), *tested.value.shape))
+    p = np.fmin(tested.low + _NO_FALLS[:, None], tested.high)
     np.negative(bare_log(np.maximum(p, LEAST_P)), out=surprise[: Test.SEQUENCE])
     surprise[Test.SEQUENCE] = np.nan
-    falls, rises = evidence
+    falls, rises = tested.evidence
     for at, row in enumerate(_OF_SEQUENCES):
-        if learned[at]:
+        if tested.learned[at]:
             surprise[Test.SEQUENCE, row] = rises[at] if row in _RISING else np.fmax(falls[at], rises[at])
+    return surprise
+
+
+def surprises_of_one(
+    low: list[list[float]],
+    high: list[list[float]],
+    falls: list[float],
+    rises: list[float],
+    learned: list[bool],
+) -> Floats:
+    """`surprises` of one window, shape (tests, metrics): by the lists of its tails (tests, metrics), and of the evidence."""
+    surprise = np.empty((len(Test), len(METRICS)))
+    tails = np.array([low, high])
+    p = np.fmin(tails[0] + _NO_FALLS, tails[1])
+    np.negative(bare_log(np.maximum(p, LEAST_P)), out=surprise[: Test.SEQUENCE])
+    of_sequences = [math.nan] * len(METRICS)
+    for row, fall, rise, told in zip(_OF_SEQUENCES, falls, rises, learned, strict=True):
+        if told:
+            of_sequences[row] = rise if row in _RISING else max(fall, rise)
+    surprise[Test.SEQUENCE] = of_sequences
     return surprise

@@ -156,7 +156,7 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
     gathered[1 : 1 + len(before)] = before
     added = np.add.accumulate(gathered, axis=0)
     asked = added[_ENDS, _ASKED:].tolist()
-    if ahead.short or any(may_be_unusual(window, sums) for sums in asked):
+    if ahead.short or may_be_unusual(window, asked):
         return None
     spans = [_span_tails(rows, added[WIDTH[test] - 1].tolist(), test) for test in SPANS]
     others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]

@@ -113,6 +113,8 @@ def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     n, k, said, expected = sums
     if said < LEAST_KNOWN[test]:
         return NOTHING
+    if (k - expected) * row.z <= 0.0:
+        return _BOTH
     mean = expected / (max(1e-300, n))
     concentration = _concentration(mean, row.drift + row.spread / said)
     z, far = _rate_away(k, n, mean, concentration)
@@ -209,6 +211,8 @@ def _count_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     if said < LEAST_KNOWN[test]:
         return NOTHING
     mean = max(1e-09, expected)
+    if (count - mean) * row.z <= 0.0:
+        return _BOTH
     size = 1.0 / float(np.expm1(row.drift + row.spread / said))
     z, far = _count_away(count, mean, math.sqrt(mean + mean * mean / size))
     if far and z * row.z > 0.0:
@@ -273,6 +277,8 @@ def _average_span(row: PlainRow, sums: Row, test: Test) -> Tails:
 
 
 def _student(row: PlainRow, away: float, variance: float, test: Test) -> Tails:
+    if away * row.z <= 0.0:
+        return _BOTH
     z = away / math.sqrt(max(LEAST_VARIANCE, variance))
     if not (abs(z) > FAR and z * row.z > 0.0):
         return _near_tails(z, row)
@@ -334,13 +340,14 @@ def lookups_gathered(window: Window) -> Row:
     return gathered
 
 
-def may_be_unusual(window: Window, sums: Row) -> bool:
-    """Whether lookups may be unusual by sums of `lookups_gathered` over the window, or a span (`response.unusual_lookups`)."""
+def may_be_unusual(window: Window, sums: Sequence[Row]) -> bool:
+    """Whether lookups may be unusual by sums of `lookups_gathered` over the window and over its spans (`response.unusual_lookups`)."""
     drift, spread = window.drift[_THROUGHPUT], window.ahead.spread[_THROUGHPUT]
-    for at in range(0, len(sums), 3):
-        said, seen, normal = sums[at : at + 3]
-        away = math.log((seen + 0.5) / (normal + 0.5))
-        variance = drift + spread / max(1.0, said) + 1.0 / (min(seen, normal) + 0.5)
-        if away * away >= _CAUTION * variance:
-            return True
+    for of_test in sums:
+        for at in range(0, len(of_test), 3):
+            said, seen, normal = of_test[at : at + 3]
+            away = math.log((seen + 0.5) / (normal + 0.5))
+            variance = drift + spread / max(1.0, said) + 1.0 / (min(seen, normal) + 0.5)
+            if away * away >= _CAUTION * variance:
+                return True
     return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.budget import surprises_of
+from auditor.detection.budget import surprises_of_one
 from auditor.detection.hours import MINUTES
 from auditor.detection.incidents import TRACKS, is_open
 from auditor.detection.reading import scores_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from auditor.detection.policy import Policy
     from auditor.detection.state import Memory
     from auditor.detection.tested import Tested
-    from auditor.detection.windows import Floats, WindowBlock
+    from auditor.detection.windows import WindowBlock
 
 CAUTION: Final = 0.01
 """How near to its level a surprise may be something: the exact comparison is that of `findings`."""
@@ -55,11 +55,7 @@ def pass_quietly(
         return None
     levels, learned = memory.levels(profile, policy), one.ahead.learned_sequences
     falls, rises = evidence_of(plain, Sequences(memory.sequences, levels.most_evidence))
-    evidence = np.array([falls, rises])
-    surprise = surprises_of(
-        np.array(plain.low)[:, :, None], np.array(plain.high)[:, :, None], evidence, learned
-    )
-    surprise = surprise[:, :, 0]
+    surprise = surprises_of_one(plain.low, plain.high, falls, rises, learned)
     if (surprise >= levels.of_metrics - CAUTION).any():
         return None
     known = zip(SEQUENCES, falls, rises, learned, strict=True)
@@ -70,12 +66,12 @@ def pass_quietly(
     memory.gathered_spans = (profile, minute - place, plain.gathered)
     memory.seen = min(memory.seen + 1, policy.learning_windows)
     memory.absent_run = 0
-    return partial(_scores, plain, evidence[:, :, None], learned, levels)
+    return partial(_scores, plain, learned, levels)
 
 
-def _scores(plain: Plain, evidence: Floats, learned: list[bool], levels: Levels) -> dict[str, Scores]:
+def _scores(plain: Plain, learned: list[bool], levels: Levels) -> dict[str, Scores]:
     with np.errstate(all="ignore"):
-        return scores_of(as_tested(plain, evidence, learned, _not_asked), levels)
+        return scores_of(as_tested(plain, np.zeros((2, len(learned), 1)), learned, _not_asked), levels)
 
 
 def _not_asked() -> Tested:

@@ -172,7 +172,7 @@ class Memory:
             "agreed": self.agreed,
         }
         state = {"version": STATE_VERSION, "hot": hot, "history": self.stored_history}
-        self.written = replace(written, parts=_parts_of(state))
+        self.written = _Written(written.of_profile, written.profile, _parts_of(state))
         return KeptState(state, self)
 
     @classmethod
