@@ -138,15 +138,15 @@ class _Response:
     holds: Floats | None = None
 
     def judged(self) -> Tested:
-        """The windows and their spans, tested against what is left expected."""
+        """The windows and their spans, tested against what is left expected; numbers are put in the place of those before."""
         tested, row, at = self.tested, ROW[self.name], self.at
         window = self._shown(Test.WINDOW)
         least, most = self._ends(window, Test.WINDOW)
-        expected, centre, tails = tested.expected.copy(), tested.centre.copy(), tested.tails.copy()
+        expected, centre, tails = tested.expected, tested.centre, tested.tails
         expected[row, at] = nearest = _nearest(window, least, most)
         link = self._link(nearest)
         centre[row, at] = np.where(np.isfinite(link), link, centre[row, at])
-        anew = self._tails(window, Test.WINDOW)
+        anew = self._tails(window, Test.WINDOW, (self.fewer < 0.0, self.more > 0.0))
         tails[:, Test.WINDOW, row, at] = anew
         beyond = window.value < least, window.value > most
         shown = {}
@@ -156,9 +156,6 @@ class _Response:
             shown[test] = _nearest(span, *self._ends(span, test))
         return replace(
             tested,
-            expected=expected,
-            tails=tails,
-            centre=centre,
             spans=partial(_span, tested.spans, row, at, shown),
             exact=partial(_exact, tested.exact, row, at, np.array([self.fewer, self.more]) != 0.0, anew),
             fewer=self._is_low() if self.name == "hit_rate" else tested.fewer,
@@ -213,16 +210,15 @@ class _Response:
         """Those of a span; 1 where its newest window lies on the other side (`beyond`, of a fall and of a rise), or it does itself, as elsewhere."""
         least, most = self._ends(span, test)
         falls, rises = beyond[0] & (span.value < least), beyond[1] & (span.value > most)
-        low, high = self._tails(span, test)
+        low, high = self._tails(span, test, ((self.fewer < 0.0) & falls, (self.more > 0.0) & rises))
         low = np.where((self.fewer < 0.0) & ~falls, 1.0, low)
         return low, np.where((self.more > 0.0) & ~rises, 1.0, high)
 
-    def _tails(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
-        """Both tails, each anew where its expectation was shifted."""
-        least, most = self._ends(shown, test)
-        low, high = self.tested.tails[:, test, ROW[self.name], self.at].copy()
-        for tail, expected, shift, side in ((low, least, self.fewer, 0), (high, most, self.more, 1)):
-            where = (shift != 0.0) & np.isfinite(tail)
+    def _tails(self, shown: Shown, test: Test, asked: tuple[Mask, Mask]) -> tuple[Floats, Floats]:
+        """Both tails, each anew where it is asked for and known."""
+        low, high = self.tested.tails[:, test, ROW[self.name], self.at]
+        for side, (tail, expected) in enumerate(zip((low, high), self._ends(shown, test), strict=True)):
+            where = asked[side] & np.isfinite(tail)
             if where.any():
                 tail[where] = self._tails_of(shown, test, expected, where)[side]
         return low, high
