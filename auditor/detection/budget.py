@@ -66,6 +66,8 @@ MODEL_THRESHOLDS: Final[Mapping[Test, float]] = {
 """Of spans and sequences by how many of an hour's are independent, roughly."""
 SLACK: Final = 1.0
 """How far beyond its level the evidence of a sequence may grow: eight minutes later it is forgotten."""
+CAUTION: Final = 0.01
+"""How near to its level a surprise may be something: the exact comparison is that of `findings`."""
 LEAST_P: Final = 1e-300
 
 
@@ -165,11 +167,26 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
 
 def surprises(tested: Tested) -> Floats:
     """How surprising each test finds each window on the side that alarms, shape (tests, metrics, n); NaN where not tested."""
-    surprise = np.empty((len(Test), *tested.value.shape))
-    p = np.fmin(tested.low + _NO_FALLS[:, None], tested.high)
+    return _surprises(_of_windows(tested), tested)
+
+
+def largest_surprises(tested: Tested, starts: list[int]) -> Floats:
+    """The largest of the `surprises` of each run of windows, which begin at `starts`; shape (tests, metrics, runs)."""
+    if len(starts) == tested.value.shape[1]:
+        return surprises(tested)
+    return _surprises(np.fmin.reduceat(_of_windows(tested), starts, axis=2), tested, starts)
+
+
+def _of_windows(tested: Tested) -> Floats:
+    """The p-values on the side that alarms, shape (tests but the sequences, metrics, n)."""
+    return np.asarray(np.fmin(tested.low + _NO_FALLS[:, None], tested.high))
+
+
+def _surprises(p: Floats, tested: Tested, starts: list[int] | None = None) -> Floats:
+    surprise = np.empty((len(Test), *p.shape[1:]))
     np.negative(bare_log(np.maximum(p, LEAST_P)), out=surprise[: Test.SEQUENCE])
     surprise[Test.SEQUENCE] = np.nan
-    falls, rises = tested.evidence
+    falls, rises = tested.evidence if starts is None else np.fmax.reduceat(tested.evidence, starts, axis=2)
     for at, row in enumerate(_OF_SEQUENCES):
         if tested.learned[at]:
             surprise[Test.SEQUENCE, row] = rises[at] if row in _RISING else np.fmax(falls[at], rises[at])

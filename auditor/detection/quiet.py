@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.budget import surprises_of_one
+from auditor.detection.budget import CAUTION, surprises_of_one
 from auditor.detection.hours import MINUTES
 from auditor.detection.incidents import TRACKS, is_open
 from auditor.detection.reading import scores_of
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from auditor.detection.tested import Tested
     from auditor.detection.windows import WindowBlock
 
-CAUTION: Final = 0.01
-"""How near to its level a surprise may be something: the exact comparison is that of `findings`."""
 _LEARNED_FROM: Final = np.zeros(1, dtype=np.bool_)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.budget import surprises
+from auditor.detection.budget import CAUTION, largest_surprises, surprises
 from auditor.detection.hours import MINUTES, Part, summarise_hours
 from auditor.detection.signals import AT, SIGNALS, Signals
 from auditor.detection.tested import ROW, Test
@@ -77,8 +77,7 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
     starts = [0, *range(ahead or MINUTES, len(chunk), MINUTES)]
     peaks = np.full((len(starts), len(SIGNALS), len(Test)), np.nan)
     if reading.levels is not None and reading.tested is not None:
-        surprise = _counted(surprises(reading.tested), reading.tested, reading.levels, tracked)
-        largest = surprise if len(chunk) == 1 else np.fmax.reduceat(surprise, starts, axis=2)
+        largest = _largest(reading.tested, reading.levels, tracked, starts)
         peaks[:, :_AFTER] = largest[:, :_AFTER].T
         peaks[:, _AFTER + _BETWEEN : _END] = largest[:, _AFTER:].T
     peaks[0] = np.fmax(peaks[0], before)
@@ -92,6 +91,20 @@ def peaks_after(before: Floats, surprise: Floats) -> Floats:
     for signals, metrics in _RANGES:
         np.fmax(peaks[signals], of_metrics[metrics], out=peaks[signals])
     return peaks
+
+
+def _largest(tested: Tested, levels: Levels, tracked: Tracked, starts: list[int]) -> Floats:
+    """The largest surprises that are learned from, by test, metric and hour."""
+    ordinary = not (tracked.opening | tracked.excluded | tracked.anomalous).any()
+    if ordinary:
+        # of ordinary hours all is learned from, so that only the largest has to be told as a surprise
+        largest = largest_surprises(tested, starts)
+        row = ROW["throughput"]
+        ordinary = not (largest[:, row] >= levels.of_metrics[:, row, None] - CAUTION).any()
+    if ordinary:
+        return largest
+    surprise = _counted(surprises(tested), tested, levels, tracked)
+    return surprise if surprise.shape[2] == 1 else np.fmax.reduceat(surprise, starts, axis=2)
 
 
 def _counted(surprise: Floats, tested: Tested, levels: Levels, tracked: Tracked) -> Floats:
