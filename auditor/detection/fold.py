@@ -27,6 +27,7 @@ from auditor.detection.judgement import (
     Ledger,
     Observation,
     State,
+    Told,
     Verdict,
 )
 from auditor.detection.learning import learn
@@ -112,7 +113,7 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     for side in reading.sides:
         found |= side.level > 0
     verdicts = _verdicts(block, broken, found, profile is not None)
-    return Ledger(block.first_minute, verdicts, (partial(_told, reading.scores),), reading.improbable)
+    return Ledger(block.first_minute, verdicts, (Told(reading.scores),), reading.improbable)
 
 
 def _verdicts(
@@ -140,10 +141,6 @@ def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tup
         return len(chunk)
     minute = chunk.first_minute + int(np.argmax(left_out))
     return min(len(chunk), minute - minute % MINUTES + MINUTES - chunk.first_minute)
-
-
-def _told(scores: Mapping[str, Scores]) -> Mapping[str, Scores]:
-    return scores
 
 
 def _joined(parts: list[Any], kind: type) -> Any:
@@ -212,7 +209,7 @@ class _Work:
             self.touched.discard(track)
         self.touched |= tracked.touched
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
-        self.scores.append(partial(_told, reading.scores))
+        self.scores.append(Told(reading.scores))
         self.improbable.append(reading.improbable)
         memory.sequences = memory.sequences | reading.sequences
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,7 @@ VERDICTS: Final = tuple(Verdict)
 """Verdicts by their code in `Ledger.verdict`."""
 
 
+Value = TypeVar("Value")
 Interval = Callable[[], tuple["Floats", "Floats"]]
 
 
@@ -81,6 +82,10 @@ class Scores:
         """Upper ends of the predictive intervals."""
         return self._bounds[1]
 
+    def __reduce__(self) -> tuple[Callable[..., Scores], tuple[Floats, ...]]:
+        """Pickled, all is worked out: whoever reads a ledger in another process wants its numbers."""
+        return _worked_out, (self.value, self.expected, self.p_value, self.lower, self.upper)
+
     @classmethod
     def joined(cls, parts: Sequence[Scores]) -> Scores:
         """The scores of consecutive runs of windows."""
@@ -93,6 +98,23 @@ class Scores:
         return cls(
             value, expected, rarities, tuple(interval for part in parts for interval in part.intervals)
         )
+
+
+def _worked_out(value: Floats, expected: Floats, p_value: Floats, lower: Floats, upper: Floats) -> Scores:
+    return Scores(value, expected, (Told(p_value),), (Told((lower, upper)),))
+
+
+class Told(Generic[Value]):
+    """What is known already, where something that gives it is wanted."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+
+    def __call__(self) -> Value:
+        """The value."""
+        return self._value
 
 
 @dataclass(frozen=True)
@@ -122,6 +144,10 @@ class Ledger:
         """The columns of each metric of the catalogue."""
         parts = [part() for part in self.parts]
         return {name: Scores.joined([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+    def __reduce__(self) -> tuple[Callable[..., Ledger], tuple[Any, ...]]:
+        """As of `Scores`."""
+        return Ledger, (self.first_minute, self.verdict, (Told(self.scores),), self.improbable)
 
     def __len__(self) -> int:
         return len(self.verdict)

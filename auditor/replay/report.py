@@ -69,7 +69,7 @@ def _said(value: Any) -> str:
     if isinstance(value, dict):
         return escape(", ".join(f"{count:,} {name}" for name, count in value.items()) or "none")
     if isinstance(value, float):
-        return f"{value:,.3g}"
+        return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.3g}"
     return escape(f"{value:,}" if isinstance(value, int) else str(value))
 
 
