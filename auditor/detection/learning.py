@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.budget import learn_tails
-from auditor.detection.hours import MINUTES, History, Part, counting_variance, median, robust_centre
+from auditor.detection.hours import MINUTES, History, Part, counting_variance
 from auditor.detection.load import learn_load, shapes_behind
+from auditor.detection.medians import median, robust_centre
 from auditor.detection.profile import HALF_LIVES, Profile, gain_and_bound
 from auditor.detection.seasons import DAY, WEEK_DAYS, daily_shape, weekly_shape
 from auditor.detection.signals import SIGNALS

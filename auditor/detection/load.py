@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.hours import robust_centre
+from auditor.detection.medians import robust_centre
 from auditor.detection.seasons import WEEK, hours_of_week
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import exact_exp, exact_log

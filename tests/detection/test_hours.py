@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auditor.detection.hours import _nearest, median, robust_centre, robust_centres_without_each
 from auditor.detection.learning import _followed
+from auditor.detection.medians import median, medians, nearest, robust_centre, robust_centres
 from auditor.detection.profile import follow, gain_and_bound
 
 Floats = np.typing.NDArray[np.float64]
@@ -51,16 +51,42 @@ def test_the_centre_is_the_median_of_what_is_not_wild(values: Floats) -> None:
 
 @given(st.integers(1, 12), st.integers(0, 2**31))
 def test_how_far_off_the_middle_one_is_needs_no_new_order(number: int, seed: int) -> None:
-    ordered = np.sort(np.random.default_rng(seed).normal(size=(number, 5)).round(1), axis=0)
-    centre = median(ordered)
-    np.testing.assert_array_equal(_nearest(ordered, centre), median(np.abs(ordered - centre)))
+    ordered = np.sort(np.random.default_rng(seed).normal(size=(5, number)).round(1), axis=1)
+    centre = median(ordered, 1)
+    np.testing.assert_array_equal(nearest(ordered, centre), median(np.abs(ordered - centre[:, None]), 1))
 
 
 @settings(max_examples=50)
-@given(arrays(np.float64, (8, 3, 2), elements=VALUES))
-def test_centres_without_each_are_those_of_the_others(values: Floats) -> None:
+@given(st.integers(2, 12), st.data())
+def test_centres_without_each_are_those_of_the_others(number: int, data: st.DataObject) -> None:
+    values = data.draw(arrays(np.float64, (number, 3, 2), elements=VALUES))
+    of_all, of_others = robust_centres(values)
+    others = [robust_centre(np.delete(values, row, axis=0)) for row in range(number)]
+    np.testing.assert_array_equal(of_all, robust_centre(values))
+    np.testing.assert_array_equal(of_others, np.stack(others))
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.1, 0.6]), st.sampled_from([0.0, 3.0, 50.0]))
+def test_centres_without_each_of_weeks_of_days_are_too(seed: int, unknown: float, wild: float) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(28, 6))
+    values[rng.random(values.shape) < 0.1] += wild
+    values[rng.random(values.shape) < unknown] = np.nan
+    of_all, of_others = robust_centres(values)
     others = [robust_centre(np.delete(values, row, axis=0)) for row in range(len(values))]
-    np.testing.assert_array_equal(robust_centres_without_each(values), np.stack(others))
+    np.testing.assert_array_equal(of_all, robust_centre(values))
+    np.testing.assert_array_equal(of_others, np.stack(others))
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 9), st.data())
+def test_medians_without_each_are_those_of_the_others(number: int, data: st.DataObject) -> None:
+    values = data.draw(arrays(np.float64, (number, 3, 2), elements=VALUES))
+    of_all, of_others = medians(values)
+    others = [median(np.delete(values, row, axis=0)) for row in range(number)]
+    np.testing.assert_array_equal(of_all, median(values))
+    np.testing.assert_array_equal(of_others, np.stack(others))
 
 
 @settings(max_examples=40)
