@@ -55,6 +55,7 @@ _PEAKS: Final = np.append(
     PEAK_STEP * EVEN_PEAKS * PEAK_RATIO ** np.arange(UNKNOWN_PEAK - EVEN_PEAKS),
 )
 _BETWEEN: Final = (_PEAKS[1:] + _PEAKS[:-1]) / 2.0
+_SURPRISES: Final = np.append(_PEAKS, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class History:
 
     def surprises(self) -> Floats:
         """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
-        return np.append(_PEAKS, np.nan)[self.peaks]
+        return _SURPRISES.take(self.peaks)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -203,12 +204,18 @@ def _of_gauges(logs: Floats, known: np.typing.NDArray[np.bool_]) -> tuple[Floats
     return np.where(enough, level, np.nan), np.where(enough, square / np.maximum(number - 1, 1), np.nan)
 
 
-def counting_variance(level: Floats, weight: Floats) -> Floats:
-    """Variance on the link scale that counting alone gives a window, shape (..., signals); 0 for gauges.
+def counting_variances(level: Floats, weights: tuple[Floats, ...]) -> list[Floats]:
+    """Variance on the link scale that counting alone gives a window of each of the weights, shape (..., signals); 0 for gauges.
 
-    `level` and `weight` have the signals on their last axis. For a proportion 1/(n p q), for a count 1/mean.
+    `level` and the weights have the signals on their last axis. For a proportion 1/(n p q), for a count 1/mean.
     """
-    p = 1.0 / (1.0 + exact_exp(-level))
-    mean = exact_exp(level)
+    p = 1.0 / (1.0 + exact_exp(-level[..., _P]))
+    variances = []
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(_P, 1.0 / (weight * p * (1 - p)), np.where(_C, 1.0 / mean, 0.0))
+        of_counts = 1.0 / exact_exp(level[..., _C])
+        for weight in weights:
+            variance = np.zeros_like(level)
+            variance[..., _P] = 1.0 / (weight[..., _P] * p * (1 - p))
+            variance[..., _C] = of_counts
+            variances.append(variance)
+    return variances

@@ -25,8 +25,10 @@ def median(values: Floats, axis: int = 0) -> Floats:
     """The median along an axis of what is known; NaN where nothing is."""
     lanes = _lanes(values, axis)
     length = lanes.shape[-1]
+    if not length:
+        return np.full(lanes.shape[:-1], np.nan)
     known = np.isfinite(lanes)
-    if not (length and known.all()):
+    if not known.all():
         lanes.sort(axis=-1)
         return _middle(lanes, 0, known.sum(axis=-1))
     half = length // 2

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auditor.detection.learning import _followed
+from auditor.detection.forecasts import followed
 from auditor.detection.medians import median, medians, nearest, robust_centre, robust_centres
-from auditor.detection.profile import follow, gain_and_bound
+from auditor.detection.profile import follow, follow_through, gain_and_bound
 
 Floats = np.typing.NDArray[np.float64]
 VALUES = st.sampled_from([0.0, 1.0, -2.5, 7.25, 1000.0, np.nan]) | st.floats(-50.0, 50.0)
@@ -102,9 +102,23 @@ def test_levels_are_followed_as_one_hour_after_the_other(seed: int, unknown: flo
     for row in seen[:, :, None]:
         errors.append(row - now)
         now = follow(now, row, gain, bound)
-    found, last = _followed(seen, half_lives, drift)
+    found, last = followed(seen, half_lives, drift)
     np.testing.assert_array_equal(found, np.stack(errors))
     np.testing.assert_array_equal(last, now)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.3, 0.95]))
+def test_a_level_that_is_known_already_is_followed_so_too(seed: int, unknown: float) -> None:
+    rng = np.random.default_rng(seed)
+    seen, level = rng.normal(size=(30, 6)), rng.normal(size=6)
+    seen[rng.random(seen.shape) < unknown] = np.nan
+    seen[:, 0], level[3:] = np.nan, np.nan
+    gain, bound = gain_and_bound(np.array([1.0, 4.0, 24.0, np.inf, 4.0, 1.0]), np.full(6, 0.1))
+    levels = [level]
+    for row in seen:
+        levels.append(follow(levels[-1], row, gain, bound))
+    np.testing.assert_array_equal(follow_through(level, seen, gain, bound), np.stack(levels))
 
 
 def test_nothing_known_has_no_median() -> None:
