@@ -24,6 +24,9 @@ _WEEKLY: Final = 2
 _UNTRIED: Final = 1e9
 """The score of a forecast that no hour has tested."""
 
+_AT_HAND: Final = 72
+"""Hours of all forecasts that fit into a processor's nearest memory."""
+
 _Places = np.typing.NDArray[np.intp]
 
 
@@ -120,38 +123,46 @@ def _forecasts(
     level: Floats, shapes: tuple[Shape, Shape], slots: _Places, half_lives: tuple[float, ...], drift: Floats
 ) -> _Tried:
     day, week = shapes
-    out_of_sample, repeated = [level], []
+    out_of_sample, repeated = [], []
     by_day = day.repeated[slots % DAY]
     weekly = week.repeated.any()
     if weekly or day.repeated.any():
-        out_of_sample.append(level - day.rows)
-        repeated.append(level - by_day)
+        out_of_sample.append(day.rows)
+        repeated.append(by_day)
     if weekly:
-        out_of_sample.append(level - (day.rows + week.rows))
-        repeated.append(level - (by_day + week.repeated[slots // DAY % WEEK_DAYS]))
-    seen = np.stack([*out_of_sample, *repeated], axis=1)
-    number = len(out_of_sample)
+        out_of_sample.append(day.rows + week.rows)
+        repeated.append(by_day + week.repeated[slots // DAY % WEEK_DAYS])
+    number = 1 + len(repeated)
+    seen = np.empty((len(level), 2 * number - 1, level.shape[1]))
+    seen[:, 0] = level
+    for row, shape in enumerate([*out_of_sample, *repeated], start=1):
+        np.subtract(level, shape, out=seen[:, row])
     moving = np.array([half_life for half_life in half_lives if np.isfinite(half_life)])
-    found, now = followed(seen, moving, drift)
+    found, now = followed(seen, moving, drift, number)
     still = None
     if len(moving) < len(half_lives):
         count = np.maximum(np.isfinite(level).sum(axis=0), 1)
         still = (seen[:, :number] - robust_centre(seen[:, :number])) * (1.0 + 1.0 / count)
-    return _Tried(seen, found[1:, :number], now, still)
+    return _Tried(seen, found[1:], now, still)
 
 
-def followed(seen: Floats, half_lives: Floats, drift: Floats) -> tuple[Floats, Floats]:
+def followed(seen: Floats, half_lives: Floats, drift: Floats, tested: int) -> tuple[Floats, Floats]:
     """Levels that follow rows of shape (hours, shapes, signals).
 
-    Each row's error against the level before it, (hours, shapes, half-lives, signals), and the levels after the last.
+    The error of each row of the first `tested` shapes against the level before it, (hours, tested, half-lives, signals), and the levels of
+    all after the last, (shapes, half-lives, signals). A few days at a time, which a processor has at hand.
     """
-    rows = np.repeat(seen[:, :, None], len(half_lives), axis=2)
-    form = rows.shape[1:]
+    form = (seen.shape[1], len(half_lives), seen.shape[2])
     gain, bound = (np.broadcast_to(by, form).ravel() for by in gain_and_bound(half_lives[:, None], drift))
-    rows = rows.reshape(len(rows), -1)
-    levels = follow_through(np.full(len(gain), np.nan), rows, gain, bound)
-    found = np.subtract(rows, levels[:-1], out=rows)
-    return found.reshape(-1, *form), levels[-1].reshape(form)
+    found = np.empty((len(seen), tested, *form[1:]))
+    now = np.full(len(gain), np.nan)
+    for first in range(0, len(seen), _AT_HAND):
+        rows = np.repeat(seen[first : first + _AT_HAND, :, None], len(half_lives), axis=2)
+        levels = follow_through(now, rows.reshape(len(rows), -1), gain, bound)
+        before = levels[:-1].reshape(rows.shape)
+        np.subtract(rows[:, :tested], before[:, :tested], out=found[first : first + len(rows)])
+        now = levels[-1]
+    return found, now.reshape(form)
 
 
 def _leader(score: Floats, half_lives: int, tried: _Tried, begins: np.typing.NDArray[np.bool_]) -> _Places:

@@ -312,15 +312,16 @@ def follow_through(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> 
     gaps = np.isnan(seen)
     uneven = _uneven(np.isnan(level), gaps) if gaps.any() else {0}
     low, step, before = -bound, np.empty(len(level)), levels[0]
+    subtract, maximum, minimum, multiply, add = np.subtract, np.maximum, np.minimum, np.multiply, np.add
     for hour, (row, after) in enumerate(zip(seen, levels[1:], strict=True)):
         if hour in uneven:
             after[:] = follow(before, row, gain, bound)
         else:
-            np.subtract(row, before, out=step)
-            np.maximum(step, low, out=step)
-            np.minimum(step, bound, out=step)
-            np.multiply(step, gain, out=step)
-            np.add(before, step, out=after)
+            subtract(row, before, step)
+            maximum(step, low, out=step)
+            minimum(step, bound, out=step)
+            multiply(step, gain, step)
+            add(before, step, after)
         before = after
     return levels
 
