@@ -11,10 +11,11 @@ import numpy as np
 from auditor.detection.catalogue import BASELINE, BY_NAME, Severity
 from auditor.detection.evidence import scale_of
 from auditor.detection.findings import LEAST_OPERATIONS
-from auditor.detection.hours import MINUTES, History, Part, median
+from auditor.detection.hours import MINUTES, History, Part
 from auditor.detection.incidents import fingerprint, incident_id
 from auditor.detection.judgement import LearnedBaseline, Observation
 from auditor.detection.load import log_lookups
+from auditor.detection.medians import median
 from auditor.detection.signals import AT
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from auditor.detection.tails.calibrated import (
     model_threshold,
     multiplicity_of,
     rarity,
-    tail_from_block_maxima,
     tail_levels,
+    tails_from_block_maxima,
 )
 from auditor.detection.tails.elementary import bare_log
 from auditor.detection.tested import METRICS, ROW, SEQUENCES, Test
@@ -64,6 +64,16 @@ MODEL_THRESHOLDS: Final[Mapping[Test, float]] = {
     Test.SEQUENCE: model_threshold(6),
 }
 """Of spans and sequences by how many of an hour's are independent, roughly."""
+_PRIOR_TAILS: Final = np.array(
+    [
+        [
+            (MODEL_THRESHOLDS[test], PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE, 0.0)
+            for test in Test
+        ]
+        for name in SIGNALS
+    ]
+)
+_SHARING: Final = np.array([[name in CALIBRATED] for name in SIGNALS])
 SLACK: Final = 1.0
 """How far beyond its level the evidence of a sequence may grow: eight minutes later it is forgotten."""
 CAUTION: Final = 0.01
@@ -141,27 +151,15 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
     tails, multiplicity
         Threshold, scale and shape of each test, shape (signals, tests, 3); and at least 1.
     """
-    tails = np.zeros((len(SIGNALS), len(Test), 3))
-    judged = np.count_nonzero(np.isfinite(peaks), axis=0).tolist()
-    for at, name in enumerate(SIGNALS):
-        scale = PRIOR_SCALE_OF_LATENCIES if name.endswith("_ms") else PRIOR_SCALE
-        for test in Test:
-            if not judged[at][test]:
-                tails[at, test] = MODEL_THRESHOLDS[test], scale, 0.0
-                continue
-            column = peaks[:, at, test]
-            tail = tail_from_block_maxima(column, MODEL_THRESHOLDS[test], scale)
-            tails[at, test] = tail.threshold, tail.scale, tail.shape
-    shown = [
-        (at, test)
-        for at, name in enumerate(SIGNALS)
-        for test in Test
-        if name in CALIBRATED and judged[at][test]
-    ]
-    if not shown:
+    tails = _PRIOR_TAILS.copy()
+    judged = np.isfinite(peaks).any(axis=0)
+    if judged.any():
+        prior = tails[judged]
+        tails[judged] = tails_from_block_maxima(peaks[:, judged], prior[:, 0], prior[:, 1])
+    shown = judged & _SHARING
+    if not shown.any():
         return tails, PRIOR_TESTS
-    ats, tests = zip(*shown, strict=True)
-    rarest = np.fmax.reduce(rarity(tails[ats, tests], peaks[:, ats, tests]), axis=1)
+    rarest = np.fmax.reduce(rarity(tails[shown], peaks[:, shown]), axis=1)
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.medians import median
 from auditor.detection.signals import KINDS, SIGNALS, Kind, Signals
 from auditor.detection.tails.elementary import exact_exp, exact_log
 from auditor.detection.tested import Test
@@ -25,12 +26,6 @@ MINUTES: Final = 60
 LEAST_WINDOWS: Final = 10
 """Windows of an hour below which it says nothing of a signal."""
 
-_Counts = np.typing.NDArray[np.intp]
-_LONG: Final = 100
-"""Elements from which it is quicker to seek a median than to put all in order."""
-WILD: Final = 4.0
-"""Robust deviations beyond which a value says nothing of the centre."""
-TO_SIGMA: Final = 1.4826
 _P: Final = Kind.PROPORTION == KINDS
 _C: Final = Kind.COUNT == KINDS
 _G: Final = Kind.GAUGE == KINDS
@@ -60,6 +55,7 @@ _PEAKS: Final = np.append(
     PEAK_STEP * EVEN_PEAKS * PEAK_RATIO ** np.arange(UNKNOWN_PEAK - EVEN_PEAKS),
 )
 _BETWEEN: Final = (_PEAKS[1:] + _PEAKS[:-1]) / 2.0
+_SURPRISES: Final = np.append(_PEAKS, np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +107,7 @@ class History:
 
     def surprises(self) -> Floats:
         """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
-        return np.append(_PEAKS, np.nan)[self.peaks]
+        return _SURPRISES.take(self.peaks)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -208,72 +204,18 @@ def _of_gauges(logs: Floats, known: np.typing.NDArray[np.bool_]) -> tuple[Floats
     return np.where(enough, level, np.nan), np.where(enough, square / np.maximum(number - 1, 1), np.nan)
 
 
-def median(values: Floats, axis: int = 0) -> Floats:
-    """The median along an axis of what is known; NaN where nothing is."""
-    lanes = np.ascontiguousarray(np.moveaxis(values, axis, -1))
-    count = np.count_nonzero(np.isfinite(lanes), axis=-1)
-    most = int(count.max(initial=0))
-    if lanes.shape[-1] >= _LONG and most and ((count == most) | (count == 0)).all():
-        parted = np.partition(lanes, most // 2, axis=-1)
-        high = parted[..., most // 2]
-        low = high if most % 2 else parted[..., : most // 2].max(axis=-1)
-        return np.where(count > 0, (low + high) / 2.0, np.nan)
-    return _middle(np.moveaxis(np.sort(lanes, axis=-1), -1, 0), 0, count)
+def counting_variances(level: Floats, weights: tuple[Floats, ...]) -> list[Floats]:
+    """Variance on the link scale that counting alone gives a window of each of the weights, shape (..., signals); 0 for gauges.
 
-
-def _middle(ordered: Floats, first: _Counts | int, count: _Counts) -> Floats:
-    """The median of `count` elements from `first` on of what is in rising order along the first axis; NaN of none."""
-    low, high = first + np.maximum(count - 1, 0) // 2, first + np.minimum(count // 2, len(ordered) - 1)
-    low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (low, high))
-    return np.where(count > 0, (low + high) / 2.0, np.nan)
-
-
-def robust_centre(values: Floats) -> Floats:
-    """The median along the first axis of what is within four robust deviations of the median of all.
-
-    Without the second look, a tenth of the values wild on one side would move it by a seventh of a deviation.
+    `level` and the weights have the signals on their last axis. For a proportion 1/(n p q), for a count 1/mean.
     """
-    return _centre(np.sort(values, axis=0))
-
-
-def robust_centres_without_each(values: Floats) -> Floats:
-    """`robust_centre` of all rows but one, for each row along the first axis; shape as `values`."""
-    number = len(values)
-    order = np.argsort(values, axis=0)
-    ordered = np.take_along_axis(values, order, axis=0)
-    others = np.array([[at for at in range(number) if at != rank] for rank in range(number)])
-    centres = np.empty_like(values)
-    np.put_along_axis(centres, order, _centre(ordered[others.T]), axis=0)
-    return centres
-
-
-def _centre(ordered: Floats) -> Floats:
-    """`robust_centre` of what is in rising order: what is near enough lies together there."""
-    count = np.isfinite(ordered).sum(axis=0)
-    first = _middle(ordered, 0, count)
-    away = np.abs(ordered - first)
-    deviation = _nearest(ordered, first) if (count == len(ordered)).all() else median(away)
-    near = away <= np.maximum(WILD * TO_SIGMA * deviation, 1e-9)
-    far_below = (~near & (ordered < first)).sum(axis=0)
-    return _middle(ordered, far_below, near.sum(axis=0))
-
-
-def _nearest(ordered: Floats, centre: Floats) -> Floats:
-    """The median of how far elements in rising order, all of them known, are from a centre: those nearest to it lie together."""
-    below, above = centre - ordered, ordered - centre
-    low, high = (
-        np.maximum(below[: len(ordered) + 1 - number], above[number - 1 :]).min(axis=0)
-        for number in ((len(ordered) - 1) // 2 + 1, len(ordered) // 2 + 1)
-    )
-    return np.asarray((low + high) / 2.0)
-
-
-def counting_variance(level: Floats, weight: Floats) -> Floats:
-    """Variance on the link scale that counting alone gives a window, shape (..., signals); 0 for gauges.
-
-    `level` and `weight` have the signals on their last axis. For a proportion 1/(n p q), for a count 1/mean.
-    """
-    p = 1.0 / (1.0 + exact_exp(-level))
-    mean = exact_exp(level)
+    p = 1.0 / (1.0 + exact_exp(-level[..., _P]))
+    variances = []
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(_P, 1.0 / (weight * p * (1 - p)), np.where(_C, 1.0 / mean, 0.0))
+        of_counts = 1.0 / exact_exp(level[..., _C])
+        for weight in weights:
+            variance = np.zeros_like(level)
+            variance[..., _P] = 1.0 / (weight[..., _P] * p * (1 - p))
+            variance[..., _C] = of_counts
+            variances.append(variance)
+    return variances

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.hours import robust_centre
+from auditor.detection.medians import robust_centre
 from auditor.detection.seasons import WEEK, hours_of_week
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import exact_exp, exact_log
@@ -85,19 +85,17 @@ class Load:
     def through(self, hour: int, level: Floats, share: Floats, variance: float) -> list[Load]:
         """The load after each of several hours, the first of them `hour`; `level` and `share` of each, by rows, else as in `after`."""
         seen = _shown(level, hour, self.shape)
-        behind = [self.behind]
-        for row, part in zip(seen, share[:, :, None], strict=True):
-            behind.append(behind[-1] + part * np.nan_to_num(row - behind[-1]))
-        before = np.array(behind[:-1])
+        behind = _moved(self.behind, seen, share)
+        before = behind[:-1]
         away = log_lookups(seen[..., 0], seen[..., 1]) - log_lookups(before[..., 0], before[..., 1])
         with np.errstate(invalid="ignore"):
             fewer = np.where(away <= -UNUSUAL * np.sqrt(variance), away, 0.0)
-        loads, short = [], self.short
-        for now, least in zip(behind[1:], fewer, strict=True):
-            short = np.minimum(least, SHORT_HALVES * short)
-            short = np.where(short <= -LEAST_SHORT, short, 0.0)
-            loads.append(Load(now, short, self.shape))
-        return loads
+        shorts = [self.short.tolist()]
+        for row in fewer.tolist():
+            short = [min(least, SHORT_HALVES * last) for least, last in zip(row, shorts[-1], strict=True)]
+            shorts.append([value if value <= -LEAST_SHORT else 0.0 for value in short])
+        after = np.array(shorts[1:])
+        return [Load(now, short, self.shape) for now, short in zip(behind[1:], after, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads back bit for bit."""
@@ -144,7 +142,23 @@ def learn_load(
 def _shown(level: Floats, hour: int, shape: Floats) -> Floats:
     """What hours showed of `BEHIND` less its shape, (hours, responding, 2); levels of all signals by hour, from `hour` on."""
     slots = (hour + np.arange(len(level))) % WEEK
-    return level[:, None, BEHIND] - np.moveaxis(shape[:, :, slots], 2, 0)
+    return level[:, None, BEHIND] - shape.transpose(2, 0, 1)[slots]
+
+
+def _moved(level: Floats, seen: Floats, share: Floats) -> Floats:
+    """Levels, (responding, 2), before any hour and after each, that go their share, (hours, responding), of the way to what hours showed."""
+    now = level.ravel().tolist()
+    levels = [now]
+    for row, parts in zip(
+        seen.reshape(len(seen), -1).tolist(), np.repeat(share, 2, axis=1).tolist(), strict=True
+    ):
+        # what is unknown, and then not equal to itself, moves nothing
+        now = [
+            at + part * (shown - at) if shown - at == shown - at else at
+            for at, shown, part in zip(now, row, parts, strict=True)
+        ]
+        levels.append(now)
+    return np.array(levels).reshape(-1, *level.shape)
 
 
 def _behind(level: Floats, moved: Floats) -> Floats:
@@ -152,7 +166,7 @@ def _behind(level: Floats, moved: Floats) -> Floats:
     moved = np.where(np.isfinite(level).all(axis=2), moved, 0.0)
     kept = np.cumprod((1.0 - moved)[::-1], axis=0)[::-1]
     weight = (moved * np.concatenate([kept[1:], np.ones((1, moved.shape[1]))]))[:, :, None]
-    weighed = (weight * np.nan_to_num(level)).sum(axis=0)
+    weighed = (weight * np.where(np.isnan(level), 0.0, level)).sum(axis=0)
     behind: Floats = weighed + (1.0 - weight.sum(axis=0)) * robust_centre(level)
     return behind
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -186,15 +187,13 @@ class Profile:
 
     def standings_after(self, hour: int, seen: Floats) -> list[Standing]:
         """Level and load after each of the hours from `hour` on, whose levels were `seen`, shape (hours, signals)."""
-        levels, away = [self.level], []
-        ends = gain_and_bound(self.half_life, self.drift)
-        for then, row in enumerate(seen, start=hour):
-            shown = row - (self.week[:, then // DAY % WEEK_DAYS] + self.season[:, then % DAY])
-            away.append((shown - levels[-1])[RESPONDING_AT])
-            levels.append(follow(levels[-1], shown, *ends))
-        if not away:
+        if not len(seen):
             return []
-        share = share_moved(np.array(away), self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
+        slots = hour + np.arange(len(seen))
+        shown = seen - (self.week[:, slots // DAY % WEEK_DAYS] + self.season[:, slots % DAY]).T
+        levels = follow_through(self.level, shown, *gain_and_bound(self.half_life, self.drift))
+        away = shown[:, RESPONDING_AT] - levels[:-1, RESPONDING_AT]
+        share = share_moved(away, self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
         loads = self.load.through(hour, seen, share, float(self.drift[AT["throughput"]]))
         return [Standing(level, load) for level, load in zip(levels[1:], loads, strict=True)]
 
@@ -209,18 +208,20 @@ class Profile:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
+        fields = {field: getattr(self, field).tolist() for field in (*_PER_SIGNAL, "half_life", "tails")}
+        shapes = {"season": self.season, "week": self.week}
+        shaped = {field: np.any(shape, axis=1).tolist() for field, shape in shapes.items()}
         signals: dict[str, dict[str, Any]] = {}
         for i, name in enumerate(SIGNALS):
-            if not self.hours[i]:
+            if not fields["hours"][i]:
                 continue
-            signals[name] = {field: float(getattr(self, field)[i]) for field in _PER_SIGNAL}
-            half_life = float(self.half_life[i])
-            signals[name]["half_life"] = half_life if np.isfinite(half_life) else None
-            season = self.season[i]
-            signals[name]["season"] = season.tolist() if season.any() else None
-            week = self.week[i]
-            signals[name]["week"] = week.tolist() if week.any() else None
-            signals[name]["tails"] = self.tails[i].tolist()
+            signal = {field: fields[field][i] for field in _PER_SIGNAL}
+            half_life = fields["half_life"][i]
+            signal["half_life"] = half_life if math.isfinite(half_life) else None
+            for field, shape in shapes.items():
+                signal[field] = shape[i].tolist() if shaped[field][i] else None
+            signal["tails"] = fields["tails"][i]
+            signals[name] = signal
         return {
             "version": PROFILE_VERSION,
             "learned_minute": self.learned_minute,
@@ -302,6 +303,33 @@ def follow(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:
     innovation = np.minimum(np.maximum(seen - level, -bound), bound)
     moved = np.where(np.isfinite(seen), level + gain * innovation, level)
     return np.where(np.isfinite(level), moved, seen)
+
+
+def follow_through(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> Floats:
+    """The level before any hour and after each of them, shape (hours + 1, n), of what they showed, (hours, n); see `follow`."""
+    levels = np.empty((len(seen) + 1, len(level)))
+    levels[0] = level
+    gaps = np.isnan(seen)
+    uneven = _uneven(np.isnan(level), gaps) if gaps.any() else {0}
+    low, step, before = -bound, np.empty(len(level)), levels[0]
+    subtract, maximum, minimum, multiply, add = np.subtract, np.maximum, np.minimum, np.multiply, np.add
+    for hour, (row, after) in enumerate(zip(seen, levels[1:], strict=True)):
+        if hour in uneven:
+            after[:] = follow(before, row, gain, bound)
+        else:
+            subtract(row, before, step)
+            maximum(step, low, out=step)
+            minimum(step, bound, out=step)
+            multiply(step, gain, step)
+            add(before, step, after)
+        before = after
+    return levels
+
+
+def _uneven(unknown: np.typing.NDArray[np.bool_], gaps: np.typing.NDArray[np.bool_]) -> set[int]:
+    """Hours that are not simply followed: the first, those that do not show what is or becomes known, and the next ones."""
+    hours = np.flatnonzero(gaps[:, ~(unknown & gaps.all(axis=0))].any(axis=1))
+    return {0, *hours.tolist(), *(hours + 1).tolist()}
 
 
 def gain_and_bound(half_life: Floats, drift: Floats) -> tuple[Floats, Floats]:

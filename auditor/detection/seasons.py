@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.hours import median, robust_centre, robust_centres_without_each
+from auditor.detection.medians import median, medians, robust_centres
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -59,8 +59,9 @@ def daily_shape(level: Floats, first_hour: int) -> Shape:
     whole = np.isfinite(by_day).sum(axis=1) >= WHOLE_DAY_HOURS
     centred = np.where(whole[:, None, :], by_day - median(by_day, axis=1)[:, None, :], np.nan)
     number = whole.sum(axis=0)
-    repeated = _shrunk(robust_centre(centred), number)
-    rows = _shrunk(robust_centres_without_each(centred), (number - whole)[:, None])
+    of_all, of_others = robust_centres(centred)
+    repeated = _shrunk(of_all, number)
+    rows = _shrunk(of_others, (number - whole)[:, None])
     enough = number >= LEAST_DAYS
     return Shape(np.where(enough, _by_hour(rows, first_hour, hours), 0.0), np.where(enough, repeated, 0.0))
 
@@ -78,26 +79,18 @@ def weekly_shape(level: Floats, first_hour: int) -> Shape:
     whole = np.isfinite(by_day).sum(axis=1) >= WHOLE_DAY_HOURS
     of_day = np.where(whole, median(by_day, axis=1), np.nan)
     days = len(of_day)
-    around = np.stack(
-        [
-            of_day[min(max(day - DAYS_AROUND, 0), days - WEEK_DAYS) :][:WEEK_DAYS].mean(axis=0)
-            for day in range(days)
-        ]
-    )
-    away = of_day - around
-    weekday = (first_hour // DAY + np.arange(days)) % WEEK_DAYS
-    known = np.isfinite(away)
-    rows, repeated = np.zeros((days, signals)), np.zeros((WEEK_DAYS, signals))
-    for slot in range(WEEK_DAYS):
-        same = np.flatnonzero(weekday == slot)
-        if len(same) < LEAST_WEEKS:
-            continue
-        repeated[slot] = _shrunk(median(away[same]), known[same].sum(axis=0))
-        others = np.array([same[same != day] for day in same])
-        rows[same] = _shrunk(median(away[others], axis=1), known[others].sum(axis=1))
-    enough = (
-        np.stack([known[weekday == slot].sum(axis=0) for slot in range(WEEK_DAYS)]).min(axis=0) >= LEAST_WEEKS
-    )
+    first = np.minimum(np.maximum(np.arange(days) - DAYS_AROUND, 0), days - WEEK_DAYS)
+    around = of_day[first[:, None] + np.arange(WEEK_DAYS)].mean(axis=1)
+    lead = first_hour // DAY % WEEK_DAYS
+    away = np.full((-(-(lead + days) // WEEK_DAYS) * WEEK_DAYS, signals), np.nan)
+    away[lead : lead + days] = of_day - around
+    by_week = away.reshape(-1, WEEK_DAYS, signals)
+    known = np.isfinite(by_week)
+    number = known.sum(axis=0)
+    of_all, of_others = medians(by_week)
+    repeated = _shrunk(of_all, number)
+    rows = _shrunk(of_others, number - known).reshape(-1, signals)[lead : lead + days]
+    enough = number.min(axis=0) >= LEAST_WEEKS
     by_hour = _by_hour(np.repeat(rows[:, None], DAY, axis=1), first_hour, hours)
     return Shape(np.where(enough, by_hour, 0.0), np.where(enough, repeated, 0.0))
 
@@ -125,4 +118,4 @@ def _by_hour(by_day: Floats, first_hour: int, hours: int) -> Floats:
 
 
 def _shrunk(shape: Floats, number: np.typing.NDArray[np.int64]) -> Floats:
-    return np.nan_to_num(shape) * (number / (number + 1.0))
+    return np.where(np.isnan(shape), 0.0, shape) * (number / (number + 1.0))

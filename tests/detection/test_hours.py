@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auditor.detection.hours import _nearest, median, robust_centre, robust_centres_without_each
-from auditor.detection.learning import _followed
-from auditor.detection.profile import follow, gain_and_bound
+from auditor.detection.forecasts import followed
+from auditor.detection.medians import median, medians, nearest, robust_centre, robust_centres
+from auditor.detection.profile import follow, follow_through, gain_and_bound
 
 Floats = np.typing.NDArray[np.float64]
 VALUES = st.sampled_from([0.0, 1.0, -2.5, 7.25, 1000.0, np.nan]) | st.floats(-50.0, 50.0)
@@ -51,23 +51,49 @@ def test_the_centre_is_the_median_of_what_is_not_wild(values: Floats) -> None:
 
 @given(st.integers(1, 12), st.integers(0, 2**31))
 def test_how_far_off_the_middle_one_is_needs_no_new_order(number: int, seed: int) -> None:
-    ordered = np.sort(np.random.default_rng(seed).normal(size=(number, 5)).round(1), axis=0)
-    centre = median(ordered)
-    np.testing.assert_array_equal(_nearest(ordered, centre), median(np.abs(ordered - centre)))
+    ordered = np.sort(np.random.default_rng(seed).normal(size=(5, number)).round(1), axis=1)
+    centre = median(ordered, 1)
+    np.testing.assert_array_equal(nearest(ordered, centre), median(np.abs(ordered - centre[:, None]), 1))
 
 
 @settings(max_examples=50)
-@given(arrays(np.float64, (8, 3, 2), elements=VALUES))
-def test_centres_without_each_are_those_of_the_others(values: Floats) -> None:
+@given(st.integers(2, 12), st.data())
+def test_centres_without_each_are_those_of_the_others(number: int, data: st.DataObject) -> None:
+    values = data.draw(arrays(np.float64, (number, 3, 2), elements=VALUES))
+    of_all, of_others = robust_centres(values)
+    others = [robust_centre(np.delete(values, row, axis=0)) for row in range(number)]
+    np.testing.assert_array_equal(of_all, robust_centre(values))
+    np.testing.assert_array_equal(of_others, np.stack(others))
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.1, 0.6]), st.sampled_from([0.0, 3.0, 50.0]))
+def test_centres_without_each_of_weeks_of_days_are_too(seed: int, unknown: float, wild: float) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(28, 6))
+    values[rng.random(values.shape) < 0.1] += wild
+    values[rng.random(values.shape) < unknown] = np.nan
+    of_all, of_others = robust_centres(values)
     others = [robust_centre(np.delete(values, row, axis=0)) for row in range(len(values))]
-    np.testing.assert_array_equal(robust_centres_without_each(values), np.stack(others))
+    np.testing.assert_array_equal(of_all, robust_centre(values))
+    np.testing.assert_array_equal(of_others, np.stack(others))
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 9), st.data())
+def test_medians_without_each_are_those_of_the_others(number: int, data: st.DataObject) -> None:
+    values = data.draw(arrays(np.float64, (number, 3, 2), elements=VALUES))
+    of_all, of_others = medians(values)
+    others = [median(np.delete(values, row, axis=0)) for row in range(number)]
+    np.testing.assert_array_equal(of_all, median(values))
+    np.testing.assert_array_equal(of_others, np.stack(others))
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**31), st.sampled_from([0.0, 0.3, 0.95]))
 def test_levels_are_followed_as_one_hour_after_the_other(seed: int, unknown: float) -> None:
     rng = np.random.default_rng(seed)
-    seen = rng.normal(size=(40, 2, 3))
+    seen = rng.normal(size=(160, 2, 3))
     seen[rng.random(seen.shape) < unknown] = np.nan
     half_lives, drift = np.array([1.0, 4.0, 24.0]), np.array([0.01, 0.1, 0.5])
     gain, bound = gain_and_bound(half_lives[:, None], drift)
@@ -76,9 +102,23 @@ def test_levels_are_followed_as_one_hour_after_the_other(seed: int, unknown: flo
     for row in seen[:, :, None]:
         errors.append(row - now)
         now = follow(now, row, gain, bound)
-    found, last = _followed(seen, half_lives, drift)
-    np.testing.assert_array_equal(found, np.stack(errors))
+    found, last = followed(seen, half_lives, drift, 1)
+    np.testing.assert_array_equal(found, np.stack(errors)[:, :1])
     np.testing.assert_array_equal(last, now)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.3, 0.95]))
+def test_a_level_that_is_known_already_is_followed_so_too(seed: int, unknown: float) -> None:
+    rng = np.random.default_rng(seed)
+    seen, level = rng.normal(size=(30, 6)), rng.normal(size=6)
+    seen[rng.random(seen.shape) < unknown] = np.nan
+    seen[:, 0], level[3:] = np.nan, np.nan
+    gain, bound = gain_and_bound(np.array([1.0, 4.0, 24.0, np.inf, 4.0, 1.0]), np.full(6, 0.1))
+    levels = [level]
+    for row in seen:
+        levels.append(follow(levels[-1], row, gain, bound))
+    np.testing.assert_array_equal(follow_through(level, seen, gain, bound), np.stack(levels))
 
 
 def test_nothing_known_has_no_median() -> None:

@@ -21,6 +21,7 @@ from auditor.detection.tails.elementary import exact_exp, exact_log
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
+_Counts = np.typing.NDArray[np.intp]
 EXCEEDING: Final = 0.2
 """Share of the hours that lie above a tail's threshold."""
 PRIOR_HOURS: Final = 24.0
@@ -100,37 +101,62 @@ def tail_from_block_maxima(maxima: Floats, threshold: float, scale: float) -> Ta
     Discrete data have fewer excesses than 0.2 of the hours; the tail then promises too much, never too little. Consecutive
     hours that exceed together count apart, which promises too much as well.
     """
-    known = np.sort(maxima[np.isfinite(maxima)])
-    count = len(known)
-    if not count:
-        return Tail(threshold, scale, 0.0)
-    seen = float(known[_quantile_at(count)])
-    excess = known[np.searchsorted(known, seen, side="right") :] - seen
-    mean, shape = _moments(excess) if len(excess) else (scale, 0.0)
+    tails = tails_from_block_maxima(maxima[:, None], np.array([threshold]), np.array([scale]))
+    return Tail(*tails[0].tolist())
+
+
+def tails_from_block_maxima(maxima: Floats, threshold: Floats, scale: Floats) -> Floats:
+    """`tail_from_block_maxima` of several tests: maxima of shape (hours, tests), the others (tests,).
+
+    The result has threshold, scale and shape on its last axis, shape (tests, 3).
+    """
+    hours, tests = maxima.shape
+    ordered = np.full((tests, hours + 1), np.nan)
+    ordered[:, :-1] = np.where(np.isfinite(maxima), maxima, np.nan).T
+    ordered.sort(axis=1)
+    count = np.isfinite(ordered).sum(axis=1)
+    seen = ordered[np.arange(tests), _quantiles_at(count)]
+    excess = ordered - seen[:, None]
+    first = (excess <= 0.0).sum(axis=1)
+    number = count - first
+    mean, shape = _moments(excess, first, count)
+    mean = np.where(number > 0, mean, scale)
     trust = count / (count + PRIOR_HOURS)
-    in_scale = len(excess) / (len(excess) + PRIOR_EXCESSES)
-    blended_shape = min(max(shape, 0.0), MOST_SHAPE) * len(excess) / (len(excess) + PRIOR_SHAPE_EXCESSES)
+    in_scale = number / (number + PRIOR_EXCESSES)
+    blended_shape = np.minimum(np.maximum(shape, 0.0), MOST_SHAPE) * number / (number + PRIOR_SHAPE_EXCESSES)
     blended_mean = in_scale * mean + (1.0 - in_scale) * scale
-    return Tail(
-        trust * seen + (1.0 - trust) * threshold,
-        max(blended_mean * (1.0 - blended_shape), 0.1),
-        blended_shape,
+    return np.stack(
+        [
+            np.where(count > 0, trust * seen + (1.0 - trust) * threshold, threshold),
+            np.where(count > 0, np.maximum(blended_mean * (1.0 - blended_shape), 0.1), scale),
+            blended_shape,
+        ],
+        axis=-1,
     )
 
 
-def _quantile_at(count: int) -> int:
+def _quantiles_at(count: _Counts) -> _Counts:
     """Where the 0.8 quantile of so many in rising order is: the first that is no lower."""
-    return math.ceil((count - 1) * (1.0 - EXCEEDING))
+    return np.ceil(np.maximum(count - 1, 0) * (1.0 - EXCEEDING)).astype(np.intp)
 
 
-def _moments(excess: Floats) -> tuple[float, float]:
-    """The mean and the shape by L-moments, of excesses in rising order; a shape of nought where there are too few."""
-    count = len(excess)
-    mean = float(excess.mean())
-    if count < 5:
-        return mean, 0.0
-    half_gini = float((np.arange(count) * excess).sum() / (count * (count - 1))) * 2.0 - mean
-    return mean, 2.0 - mean / half_gini if half_gini > 0.0 else 0.0
+def _moments(excess: Floats, first: _Counts, end: _Counts) -> tuple[Floats, Floats]:
+    """The mean and the shape by L-moments, of excesses in rising order from `first` up to `end`, a row for each test.
+
+    The shape is nought where there are fewer than five. What stands before the first is nought, so that sums may begin there: what is
+    added to it is added in the order in which a row alone would be.
+    """
+    tests, width = excess.shape
+    start = np.arange(tests) * width
+    ends = np.stack([start + np.maximum(first - 1, 0), start + end], axis=1).ravel()
+    number = end - first
+    rank = np.arange(width) - first[:, None]
+    total, ranked = (np.add.reduceat(of.ravel(), ends)[::2] for of in (excess, rank * excess))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / number
+        half_gini = ranked / (number * (number - 1)) * 2.0 - mean
+        shape = np.where((number >= 5) & (half_gini > 0.0), 2.0 - mean / half_gini, 0.0)
+    return mean, shape
 
 
 def multiplicity_of(rarest: Floats, prior: float) -> float:
@@ -152,7 +178,7 @@ def multiplicity_of(rarest: Floats, prior: float) -> float:
     known = rarest[np.isfinite(rarest)]
     if not len(known):
         return prior
-    at = float(np.sort(known)[_quantile_at(len(known))])
+    at = float(np.sort(known)[_quantiles_at(np.array(len(known)))])
     seen = at + math.log(-math.log1p(-EXCEEDING))
     trust = len(known) / (len(known) + PRIOR_HOURS)
     return max(1.0, math.exp(trust * max(seen, 0.0) + (1.0 - trust) * math.log(prior)))

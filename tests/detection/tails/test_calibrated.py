@@ -18,6 +18,7 @@ from auditor.detection.tails.calibrated import (
     slowed,
     tail_from_block_maxima,
     tail_levels,
+    tails_from_block_maxima,
 )
 
 Floats = np.typing.NDArray[np.float64]
@@ -65,6 +66,37 @@ def test_without_hours_the_level_is_the_prior_s_and_with_few_near_it() -> None:
     assert tail_from_block_maxima(np.array([math.nan, math.inf]), threshold, 1.2) == prior
     few = tail_from_block_maxima(np.full(3, 80.0), threshold, 1.2)
     assert few.threshold < threshold + 3 / 27 * 80
+
+
+@given(st.integers(0, 2**31), st.integers(1, 700))
+def test_tails_fitted_together_are_those_of_each_alone(seed: int, hours: int) -> None:
+    rng = np.random.default_rng(seed)
+    peaks = rng.exponential(3.0, size=(hours, 5)) * [1.0, 0.1, 40.0, 1.0, 1.0]
+    peaks[:, 3] = peaks[:, 3].round()
+    peaks[rng.random(peaks.shape) < [0.0, 0.5, 0.1, 0.0, 1.0]] = np.nan
+    threshold, scale = np.array([4.0, 3.0, 2.0, 1.0, 5.0]), np.array([1.2, 1.7, 1.2, 1.2, 1.7])
+    found = tails_from_block_maxima(peaks, threshold, scale)
+    for at, tail in enumerate(found.tolist()):
+        alone = _plainly_fitted(peaks[:, at], float(threshold[at]), float(scale[at]))
+        assert tail == pytest.approx(alone, rel=1e-12)
+
+
+def _plainly_fitted(maxima: Floats, threshold: float, scale: float) -> tuple[float, float, float]:
+    """`tail_from_block_maxima` as its notes have it: quantile, L-moments of what is beyond it, blended with what was believed."""
+    known = sorted(value for value in maxima.tolist() if math.isfinite(value))
+    if not known:
+        return threshold, scale, 0.0
+    seen = known[math.ceil((len(known) - 1) * 0.8)]
+    excess = [value - seen for value in known if value > seen]
+    number = len(excess)
+    mean, shape = math.fsum(excess) / number if excess else scale, 0.0
+    if number >= 5:
+        ranked = math.fsum(rank * value for rank, value in enumerate(excess)) / (number * (number - 1))
+        shape = min(max(2.0 - mean / (2.0 * ranked - mean), 0.0), 0.5) if 2.0 * ranked > mean else 0.0
+    trust, in_scale = len(known) / (len(known) + 24.0), number / (number + 8.0)
+    shape *= number / (number + 80.0)
+    scale = (in_scale * mean + (1.0 - in_scale) * scale) * (1.0 - shape)
+    return trust * seen + (1.0 - trust) * threshold, max(scale, 0.1), shape
 
 
 def test_the_model_s_threshold_is_what_a_fifth_of_the_hours_exceeds() -> None:
