@@ -17,6 +17,13 @@ from auditor.detection.spans import FAR, FEW, NEAR
 from auditor.detection.tails.count import outer_tails_of_one
 from auditor.detection.tails.elementary import bare_exp, bare_log
 from auditor.detection.tails.proportion import tails_of_one
+from auditor.detection.tails.skewed import (
+    LEAST_CONCENTRATION,
+    MIDDLING,
+    MOST_SKEWED,
+    beta_binomial_skewness,
+    normal_deviate,
+)
 from auditor.detection.tested import LEAST_KNOWN, WIDTH
 
 if TYPE_CHECKING:
@@ -66,8 +73,8 @@ class Window:
 class PlainRow:
     """One metric's window. Gauges have logarithms for value and expectation.
 
-    Its tails are what `exact` gives of the numbers `given` where it is `far` out, else the normal's; `of_span` gives those of a span from the sums of
-    what is `gathered`.
+    `exact` gives its tails of the numbers `given`; where it is `far` out `outer` does, and near by they are the normal's. `of_span` gives those of a
+    span from the sums of what is `gathered`.
     """
 
     there: bool
@@ -79,6 +86,7 @@ class PlainRow:
     z: float
     shared: float
     far: bool
+    outer: Callable[..., Tails]
     exact: Callable[..., Tails]
     given: Sequence[float]
     gathered: Sequence[float]
@@ -106,7 +114,9 @@ def rate_row(window: Window, row: int) -> PlainRow:
     gathered = (n, k, 1.0, n * p)
     value, given = k / (max(1.0, n)), (k, n, p, concentration)
     numbers = (value, p, n, window.link[row], variance, z, shared)
-    return PlainRow(True, *numbers, far, _rate_tails, given, gathered, drift, spread, _rate_span)
+    return PlainRow(
+        True, *numbers, far, _far_rate_tails, _rate_tails, given, gathered, drift, spread, _rate_span
+    )
 
 
 def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
@@ -119,8 +129,18 @@ def _rate_span(row: PlainRow, sums: Row, test: Test) -> Tails:
     concentration = _concentration(mean, row.drift + row.spread / said)
     z, far = _rate_away(k, n, mean, concentration)
     if far and z * row.z > 0.0:
-        return _rate_tails(k, n, mean, concentration)
+        return _far_rate_tails(k, n, mean, concentration)
     return _near_tails(z, row)
+
+
+def _far_rate_tails(k: float, n: float, mean: float, concentration: float) -> Tails:
+    """`proportions._far_tails`."""
+    deviation = _rate_deviation(n, mean, concentration)
+    z = (k - n * mean) / deviation
+    skewness = beta_binomial_skewness(n, mean, concentration, deviation)
+    if abs(z) <= MIDDLING and abs(skewness) <= MOST_SKEWED and concentration >= LEAST_CONCENTRATION:
+        return _normal_tails(normal_deviate(z - math.copysign(0.5 / deviation, z), skewness))
+    return _rate_tails(k, n, mean, concentration)
 
 
 def _rate_tails(k: float, n: float, mean: float, concentration: float) -> Tails:
@@ -134,10 +154,14 @@ def _concentration(mean: float, variance: float) -> float:
 
 
 def _rate_away(k: float, n: float, mean: float, concentration: float) -> tuple[float, bool]:
-    variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
-    expected, deviation = n * mean, math.sqrt(max(1e-300, variance))
+    expected, deviation = n * mean, _rate_deviation(n, mean, concentration)
     far = _is_far_below(k, expected, deviation) or _is_far_below(n - k, n - expected, deviation)
     return (k - expected) / deviation, far
+
+
+def _rate_deviation(n: float, mean: float, concentration: float) -> float:
+    variance = n * mean * (1.0 - mean) * (1.0 + (n - 1.0) / (concentration + 1.0))
+    return math.sqrt(max(1e-300, variance))
 
 
 def _rate_drift(n: float, mean: float, concentration: float, drift: float) -> float:
@@ -149,6 +173,10 @@ def _near_tails(z: float, row: PlainRow) -> Tails:
     """`spans.worth_tails` of a span that is not far out."""
     if not (abs(z) > NEAR and z * row.z > 0.0):
         return _BOTH
+    return _normal_tails(z)
+
+
+def _normal_tails(z: float) -> Tails:
     small = float(ndtr(-abs(z)))
     return (small, 1.0 - small) if z <= 0.0 else (1.0 - small, small)
 
@@ -160,8 +188,10 @@ def tails_of(rows: Sequence[PlainRow]) -> list[Tails]:
 
 
 def _of_window(row: PlainRow, near: float) -> Tails:
-    if not row.there or row.far:
-        return row.exact_tails
+    if not row.there:
+        return NOTHING
+    if row.far:
+        return row.outer(*row.given)
     return (near, 1.0 - near) if row.z <= 0.0 else (1.0 - near, near)
 
 
@@ -184,7 +214,8 @@ def count_row(window: Window) -> PlainRow:
     z, far = _count_away(count, mean, deviation)
     shared, given, gathered = mean * math.sqrt(drift) / deviation, (count, mean, size), (1.0, mean, count)
     numbers = (count, mean, count, link, variance, z, shared)
-    return PlainRow(True, *numbers, far, outer_tails_of_one, given, gathered, drift, spread, _count_span)
+    both = (outer_tails_of_one, outer_tails_of_one)
+    return PlainRow(True, *numbers, far, *both, given, gathered, drift, spread, _count_span)
 
 
 def _absent(
@@ -198,7 +229,7 @@ def _absent(
 ) -> PlainRow:
     """What says nothing of a rate, or of the operations."""
     numbers = (0.0, expected, 0.0, link, variance, 0.0, 0.0)
-    return PlainRow(False, *numbers, False, _student_tails, (), gathered, drift, spread, of_span)
+    return PlainRow(False, *numbers, False, *_STUDENT, (), gathered, drift, spread, of_span)
 
 
 def _count_away(count: float, mean: float, deviation: float) -> tuple[float, bool]:
@@ -242,7 +273,7 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
     if not (weight > 0.0 and learned[signal]):
         gathered = _NO_AVERAGE if signal == _AVERAGE else _NO_GAUGE
         numbers = (centre, centre, weight, centre, variance, 0.0, 0.0)
-        return PlainRow(False, *numbers, False, _student_tails, (), gathered, drift, 0.0, of_span)
+        return PlainRow(False, *numbers, False, *_STUDENT, (), gathered, drift, 0.0, of_span)
     away, beyond = window.value[signal] - centre, variance - drift
     gathered = (1.0, away, beyond, weight)
     if signal == _AVERAGE:
@@ -254,7 +285,7 @@ def gauge_row(window: Window, signal: int) -> PlainRow:
     numbers = (window.value[signal], centre, weight, centre, variance, z, shared)
     far, given = abs(z) > FAR, (z, 4.0 + behind)
     # the degrees of freedom that operations give take the place of the spread
-    return PlainRow(True, *numbers, far, _student_tails, given, gathered, drift, behind, of_span)
+    return PlainRow(True, *numbers, far, *_STUDENT, given, gathered, drift, behind, of_span)
 
 
 def _gauge_span(row: PlainRow, sums: Row, test: Test) -> Tails:
@@ -288,6 +319,9 @@ def _student(row: PlainRow, away: float, variance: float, test: Test) -> Tails:
 def _student_tails(z: float, degrees: float) -> Tails:
     small = float(stdtr(degrees, -abs(z)))
     return (small, 1.0 - small) if z <= 0.0 else (1.0 - small, small)
+
+
+_STUDENT: Final = (_student_tails, _student_tails)
 
 
 def _mixed(window: Window) -> Mixed:

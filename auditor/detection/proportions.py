@@ -11,6 +11,13 @@ from auditor.detection.spans import enough_known, far_below, span_sums, worth_ta
 from auditor.detection.tails.elementary import bare_exp
 from auditor.detection.tails.gauge import normal_tails
 from auditor.detection.tails.proportion import proportion_tails
+from auditor.detection.tails.skewed import (
+    LEAST_CONCENTRATION,
+    MIDDLING,
+    MOST_SKEWED,
+    beta_binomial_skewness,
+    normal_deviate,
+)
 from auditor.detection.tested import Family, Shown
 
 if TYPE_CHECKING:
@@ -44,25 +51,26 @@ def proportions_tested(profile: Profile, signals: Signals, outlook: Outlook, lea
     variance = drift + spread
     concentration = concentration_of(mean, variance)
     z, far = _away(k, n, mean, concentration)
-    low, high = normal_tails(z)
-    if far.any():
-        low[far], high[far] = proportion_tails(k[far], n[far], mean[far], concentration[far])
     span_n, span_k, said, expected = span_sums(gathered, lead).swapaxes(0, 1)
     span_mean = np.where(span_n > 0.0, expected / np.maximum(span_n, 1e-300), mean)
     span_variance = drift + spread / np.maximum(said, 1.0)
     concentrations = concentration_of(span_mean, span_variance)
     enough = enough_known(there, said)
-    span_z, far = _away(span_k, span_n, span_mean, concentrations)
-    worth, span_low, span_high = worth_tails(far, span_z, z, enough)
-    if worth.any():
-        one = (span_k[worth], span_n[worth], span_mean[worth], concentrations[worth])
-        span_low[worth], span_high[worth] = proportion_tails(*one)
+    span_z, far_spans = _away(span_k, span_n, span_mean, concentrations)
+    worth, *span_tails = worth_tails(far_spans, span_z, z, enough)
+    low, high = (np.concatenate(tails) for tails in zip(_of_one(normal_tails(z)), span_tails, strict=True))
+    at = np.concatenate([far[None], worth])
+    if at.any():
+        spans = (span_k, span_n, span_mean, concentrations)
+        windows = (k, n, mean, concentration)
+        both = (np.concatenate([one[far], many[worth]]) for one, many in zip(windows, spans, strict=True))
+        low[at], high[at] = _far_tails(*both)
     return Family(
         there=there,
         value=k / np.maximum(n, 1.0),
         expected=mean,
-        low=np.concatenate([low[None], span_low]),
-        high=np.concatenate([high[None], span_high]),
+        low=low,
+        high=high,
         weight=n,
         centre=outlook.link[_ALL, lead:],
         variance=variance,
@@ -92,6 +100,25 @@ def _shown(
 def _exact(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Floats]:
     low, high = proportion_tails(k.ravel(), n.ravel(), mean.ravel(), concentration.ravel())
     return low.reshape(k.shape), high.reshape(k.shape)
+
+
+def _of_one(tails: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    low, high = tails
+    return low[None], high[None]
+
+
+def _far_tails(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Floats]:
+    """`proportion_tails` of what is far out; where it is not very far, and nearly normal, by its skewness."""
+    deviation = _deviation(n, mean, concentration)
+    z = (k - n * mean) / deviation
+    skewness = beta_binomial_skewness(n, mean, concentration, deviation)
+    exact = ~(
+        (np.abs(z) <= MIDDLING) & (np.abs(skewness) <= MOST_SKEWED) & (concentration >= LEAST_CONCENTRATION)
+    )
+    low, high = normal_tails(normal_deviate(z - np.copysign(0.5 / deviation, z), skewness))
+    if exact.any():
+        low[exact], high[exact] = proportion_tails(k[exact], n[exact], mean[exact], concentration[exact])
+    return low, high
 
 
 def _away(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Mask]:
