@@ -29,8 +29,9 @@ from auditor.detection.plain_rows import (
     tails_of,
 )
 from auditor.detection.signals import AT
+from auditor.detection.spans import newest_sums
 from auditor.detection.tails.elementary import bare_exp, bare_log
-from auditor.detection.tested import LEAD, SEQUENCES, SPANS, WIDTH, Test
+from auditor.detection.tested import LEAD, SEQUENCES, SPANS, Test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,6 @@ average, three of the lookups for each metric that responds to them."""
 _ASKED: Final = GATHERED - 3 * len(RESPONDING)
 _BEFORE_GAUGES: Final = RATES + 1
 _THROUGHPUT: Final = AT["throughput"]
-_ENDS: Final = [WIDTH[test] - 1 for test in (Test.WINDOW, *SPANS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +154,11 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
     gathered[0, :_ASKED] = [number for row in rows for number in row.gathered]
     gathered[0, _ASKED:] = lookups_gathered(window)
     gathered[1 : 1 + len(before)] = before
-    added = np.add.accumulate(gathered, axis=0)
-    asked = added[_ENDS, _ASKED:].tolist()
+    sums = [of_test.tolist() for of_test in (gathered[0], *newest_sums(gathered))]
+    asked = [of_test[_ASKED:] for of_test in sums]
     if ahead.short or may_be_unusual(window, asked):
         return None
-    spans = [_span_tails(rows, added[WIDTH[test] - 1].tolist(), test) for test in SPANS]
+    spans = [_span_tails(rows, of_test, test) for test, of_test in zip(SPANS, sums[1:], strict=True)]
     others, gauges = rows[:_BEFORE_GAUGES], rows[_BEFORE_GAUGES:]
     logs = np.array([[row.value for row in gauges], [row.expected for row in gauges]])
     values, means = (bare_exp(logs) - OFFSETS).tolist()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.tails.gauge import normal_tails
-from auditor.detection.tested import LEAD, LEAST_KNOWN, SPANS, WIDTH
+from auditor.detection.tested import LEAD, LEAST_KNOWN, SPANS
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -20,30 +20,34 @@ FAR: Final = 2.0
 """Deviations within which tails are taken to be the normal's: what is no further out rejects nothing, and is learned from only as something that the
 largest of an hour exceeds."""
 FEW: Final = 2.0
-_LAST: Final = [WIDTH[test] - 1 for test in SPANS]
 _LEAST: Final = np.array([float(LEAST_KNOWN[test]) for test in SPANS])[:, None, None]
 
 
 def span_sums(values: Floats, lead: int) -> Floats:
     """Sums over the last 4 and the last 15 windows, for windows `lead`.. along the last axis, shape (2, ..., n).
 
-    Windows before the first given count as nothing; `lead` is at most 14. The newest comes first, then those before it.
+    Windows before the first given count as nothing; `lead` is at most 14. Two, four and eight neighbours are added first, always the same
+    ones, whatever stands beside them.
     """
     if lead < LEAD:
         values = np.concatenate([np.zeros((*values.shape[:-1], LEAD - lead)), values], axis=-1)
     count = values.shape[-1] - LEAD
+    two = values[..., 1:] + values[..., :-1]
+    four = two[..., 2:] + two[..., :-2]
+    eight = four[..., 4:] + four[..., :-4]
     sums = np.empty((2, *values.shape[:-1], count))
-    if count == 1:
-        added = np.add.accumulate(values[..., ::-1], axis=-1)
-        sums[0, ..., 0], sums[1, ..., 0] = added[..., _LAST[0]], added[..., _LAST[1]]
-        return sums
-    total = values[..., LEAD:].copy()
-    for back in range(1, LEAD + 1):
-        total += values[..., LEAD - back : LEAD - back + count]
-        if back == _LAST[0]:
-            sums[0] = total
-    sums[1] = total
+    sums[0] = four[..., 11:]
+    np.add(eight[..., 7:], four[..., 3 : 3 + count], out=sums[1])
+    sums[1] += two[..., 1 : 1 + count]
+    sums[1] += values[..., :count]
     return sums
+
+
+def newest_sums(values: Floats) -> tuple[Floats, Floats]:
+    """`span_sums` of the newest of 15 windows, which come first; rows of numbers that are summed up."""
+    two = values[0:14:2] + values[1:14:2]
+    four = two[0:6:2] + two[1:6:2]
+    return four[0], (four[0] + four[1]) + four[2] + two[6] + values[14]
 
 
 def enough_known(there: Mask, said: Floats) -> Mask:
