@@ -50,7 +50,7 @@ class _Tried:
     """Forecasts of every shape and half-life.
 
     Errors of those that move, from the second hour on, have shape (hours - 1, shapes, half-lives, signals), of those that stand still
-    (hours, shapes, signals), if there are any. `seen`, of shape (hours, 2 shapes - 1, signals), is the level less each of the shapes: out of
+    (hours, shapes, signals), if there are any, about `centre`, (shapes, signals). `seen`, of shape (hours, 2 shapes - 1, signals), is the level less each of the shapes: out of
     sample first, then, but for no shape, as all days have it, from which the last level is taken, `now`.
     """
 
@@ -58,6 +58,7 @@ class _Tried:
     moving: Floats
     now: Floats
     still: Floats | None
+    centre: Floats
 
     def scores(self, hours: np.typing.NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
         """Of each forecast, (forecasts, signals), the score and the median size of its errors, over all hours or some."""
@@ -88,8 +89,10 @@ class _Tried:
         stands = at == self.moving.shape[2]
         row = np.where(shape > 0, self.moving.shape[1] - 1 + shape, 0)
         level = self.now[row, np.where(stands, 0, at), signals]
-        if stands.any():
-            level[stands] = robust_centre(self.seen[:, row[stands], signals[stands]])
+        level[stands] = self.centre[0, stands]
+        shaped = stands & (shape > 0)
+        if shaped.any():
+            level[shaped] = robust_centre(self.seen[:, row[shaped], signals[shaped]])
         return level
 
 
@@ -139,11 +142,12 @@ def _forecasts(
         np.subtract(level, shape, out=seen[:, row])
     moving = np.array([half_life for half_life in half_lives if np.isfinite(half_life)])
     found, now = followed(seen, moving, drift, number)
-    still = None
+    still, centre = None, now[:number, 0]
     if len(moving) < len(half_lives):
         count = np.maximum(np.isfinite(level).sum(axis=0), 1)
-        still = (seen[:, :number] - robust_centre(seen[:, :number])) * (1.0 + 1.0 / count)
-    return _Tried(seen, found[1:], now, still)
+        centre = robust_centre(seen[:, :number])
+        still = (seen[:, :number] - centre) * (1.0 + 1.0 / count)
+    return _Tried(seen, found[1:], now, still, centre)
 
 
 def followed(seen: Floats, half_lives: Floats, drift: Floats, tested: int) -> tuple[Floats, Floats]:
