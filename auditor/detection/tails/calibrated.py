@@ -150,7 +150,7 @@ def _moments(excess: Floats, first: _Counts, end: _Counts) -> tuple[Floats, Floa
     start = np.arange(tests) * width
     ends = np.stack([start + np.maximum(first - 1, 0), start + end], axis=1).ravel()
     number = end - first
-    rank = np.arange(width) - first[:, None]
+    rank = np.arange(width, dtype=np.float64) - first[:, None]
     total, ranked = (np.add.reduceat(of.ravel(), ends)[::2] for of in (excess, rank * excess))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / number
