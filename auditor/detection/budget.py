@@ -152,14 +152,15 @@ def learn_tails(peaks: Floats) -> tuple[Floats, float]:
         Threshold, scale and shape of each test, shape (signals, tests, 3); and at least 1.
     """
     tails = _PRIOR_TAILS.copy()
-    judged = np.isfinite(peaks).any(axis=0)
+    by_hour = peaks.transpose(1, 2, 0)
+    judged = np.isfinite(by_hour).any(axis=2)
     if judged.any():
         prior = tails[judged]
-        tails[judged] = tails_from_block_maxima(peaks[:, judged], prior[:, 0], prior[:, 1])
+        tails[judged] = tails_from_block_maxima(by_hour[judged], prior[:, 0], prior[:, 1])
     shown = judged & _SHARING
     if not shown.any():
         return tails, PRIOR_TESTS
-    rarest = np.fmax.reduce(rarity(tails[shown], peaks[:, shown]), axis=1)
+    rarest = np.fmax.reduce(rarity(tails[shown][:, None], by_hour[shown]), axis=0)
     return tails, multiplicity_of(rarest, PRIOR_TESTS)
 
 

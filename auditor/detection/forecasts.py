@@ -49,24 +49,23 @@ class Forecast:
 class _Tried:
     """Forecasts of every shape and half-life.
 
-    Errors of those that move, from the second hour on, have shape (hours - 1, shapes, half-lives, signals), of those that stand still
-    (hours, shapes, signals), if there are any. `seen`, of shape (hours, 2 shapes - 1, signals), is the level less each of the shapes: out of
-    sample first, then, but for no shape, as all days have it, from which the last level is taken, `now`.
+    Errors of those that move, from the second hour on, have shape (hours - 1, shapes, half-lives, signals). Of those that stand still,
+    if there are any, there are the errors, (hours, shapes, signals), and what they are about, (shapes, signals). `seen`, of shape
+    (hours, 2 shapes - 1, signals), is the level less each of the shapes: out of sample first, then, but for no shape, as all days have
+    it, from which the last level is taken, `now`.
     """
 
     seen: Floats
     moving: Floats
     now: Floats
-    still: Floats | None
+    still: tuple[Floats, Floats] | None
 
     def scores(self, hours: np.typing.NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
         """Of each forecast, (forecasts, signals), the score and the median size of its errors, over all hours or some."""
-        moving, still = self.moving, self.still
-        if hours is not None:
-            moving, still = moving[hours[1:]], None if still is None else still[hours]
-        parts = [_score(moving)]
-        if still is not None:
-            parts.append(_score(still[:, :, None]))
+        parts = [_score(self.moving if hours is None else self.moving[hours[1:]])]
+        if self.still is not None:
+            still, _ = self.still
+            parts.append(_score((still if hours is None else still[hours])[:, :, None]))
         score, typical = (np.concatenate(of_all, axis=1) for of_all in zip(*parts, strict=True))
         signals = self.seen.shape[2]
         return score.reshape(-1, signals), typical.reshape(-1, signals)
@@ -79,7 +78,8 @@ class _Tried:
         error[0] = np.nan
         error[1:] = self.moving[:, shape, np.where(stands, 0, at), signals]
         if self.still is not None and stands.any():
-            error[:, stands] = self.still[:, shape[stands], signals[stands]]
+            still, _ = self.still
+            error[:, stands] = still[:, shape[stands], signals[stands]]
         return error
 
     def level(self, shape: _Places, at: _Places) -> Floats:
@@ -88,8 +88,12 @@ class _Tried:
         stands = at == self.moving.shape[2]
         row = np.where(shape > 0, self.moving.shape[1] - 1 + shape, 0)
         level = self.now[row, np.where(stands, 0, at), signals]
-        if stands.any():
-            level[stands] = robust_centre(self.seen[:, row[stands], signals[stands]])
+        if self.still is not None:
+            _, centre = self.still
+            level[stands] = centre[0, stands]
+        shaped = stands & (shape > 0)
+        if shaped.any():
+            level[shaped] = robust_centre(self.seen[:, row[shaped], signals[shaped]])
         return level
 
 
@@ -142,7 +146,8 @@ def _forecasts(
     still = None
     if len(moving) < len(half_lives):
         count = np.maximum(np.isfinite(level).sum(axis=0), 1)
-        still = (seen[:, :number] - robust_centre(seen[:, :number])) * (1.0 + 1.0 / count)
+        centre = robust_centre(seen[:, :number])
+        still = (seen[:, :number] - centre) * (1.0 + 1.0 / count), centre
     return _Tried(seen, found[1:], now, still)
 
 

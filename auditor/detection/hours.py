@@ -107,7 +107,9 @@ class History:
 
     def surprises(self) -> Floats:
         """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
-        return _SURPRISES.take(self.peaks)
+        # the hours of a test lie next to each other, for that is how they are read
+        by_hour = np.ascontiguousarray(self.peaks.transpose(1, 2, 0))
+        return _SURPRISES.take(by_hour).transpose(2, 0, 1)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""

@@ -13,6 +13,7 @@ f times its size. What that explains is no finding; without unusual traffic, not
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,16 +87,8 @@ class Load:
         """The load after each of several hours, the first of them `hour`; `level` and `share` of each, by rows, else as in `after`."""
         seen = _shown(level, hour, self.shape)
         behind = _moved(self.behind, seen, share)
-        before = behind[:-1]
-        away = log_lookups(seen[..., 0], seen[..., 1]) - log_lookups(before[..., 0], before[..., 1])
-        with np.errstate(invalid="ignore"):
-            fewer = np.where(away <= -UNUSUAL * np.sqrt(variance), away, 0.0)
-        shorts = [self.short.tolist()]
-        for row in fewer.tolist():
-            short = [min(least, SHORT_HALVES * last) for least, last in zip(row, shorts[-1], strict=True)]
-            shorts.append([value if value <= -LEAST_SHORT else 0.0 for value in short])
-        after = np.array(shorts[1:])
-        return [Load(now, short, self.shape) for now, short in zip(behind[1:], after, strict=True)]
+        shorts = _shorts(self.short, seen, behind[:-1], variance)
+        return [Load(now, short, self.shape) for now, short in zip(behind[1:], shorts, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads back bit for bit."""
@@ -132,11 +125,29 @@ def learn_load(
     """
     level, first_hour = history
     at = RESPONDING_AT
-    behind = _behind(_shown(level, first_hour, shape), share_moved(error[:, at], half_life[at], drift[at]))
-    last = level[-LAST_HOURS:]
-    still = np.zeros((len(last), len(at)))
-    load = Load(behind, np.zeros(len(at)), shape)
-    return load.through(first_hour + len(level) - len(last), last, still, float(drift[BEHIND[0]]))[-1]
+    seen = _shown(level, first_hour, shape)
+    behind = _behind(seen, share_moved(error[:, at], half_life[at], drift[at]))
+    short = _shorts(np.zeros(len(at)), seen[-LAST_HOURS:], behind, float(drift[BEHIND[0]]))[-1]
+    return Load(behind, short, shape)
+
+
+def _shorts(short: Floats, seen: Floats, behind: Floats, variance: float) -> Floats:
+    """How far lookups were short after each of several hours, (hours, responding), where they were so far before.
+
+    The hours showed `seen`, (hours, responding, 2), where the levels of it were `behind`, of the same shape or of an hour.
+    """
+    both = np.stack([seen, np.broadcast_to(behind, seen.shape)])
+    shown, before = log_lookups(both[..., 0], both[..., 1])
+    least, last = -UNUSUAL * math.sqrt(variance), short.tolist()
+    shorts = []
+    for row in (shown - before).tolist():
+        found = [
+            min(away if away <= least else 0.0, SHORT_HALVES * so_far)
+            for away, so_far in zip(row, last, strict=True)
+        ]
+        last = [value if value <= -LEAST_SHORT else 0.0 for value in found]
+        shorts.append(last)
+    return np.array(shorts)
 
 
 def _shown(level: Floats, hour: int, shape: Floats) -> Floats:
@@ -163,10 +174,12 @@ def _moved(level: Floats, seen: Floats, share: Floats) -> Floats:
 
 def _behind(level: Floats, moved: Floats) -> Floats:
     """The mean of levels by hour, (hours, responding, 2), with the weights that `profile.follow` gave the hours; their centre where it does not move."""
-    moved = np.where(np.isfinite(level).all(axis=2), moved, 0.0)
+    known = np.isfinite(level)
+    moved = np.where(known[..., 0] & known[..., 1], moved, 0.0)
     kept = np.cumprod((1.0 - moved)[::-1], axis=0)[::-1]
-    weight = (moved * np.concatenate([kept[1:], np.ones((1, moved.shape[1]))]))[:, :, None]
-    weighed = (weight * np.where(np.isnan(level), 0.0, level)).sum(axis=0)
+    weight = moved[:, :, None]
+    weight[:-1] *= kept[1:, :, None]
+    weighed = (weight * np.where(known, level, 0.0)).sum(axis=0)
     behind: Floats = weighed + (1.0 - weight.sum(axis=0)) * robust_centre(level)
     return behind
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _Counts = np.typing.NDArray[np.intp]
 _LONG: Final = 100
 """Elements from which it is quicker to seek a median than to put all in order."""
+_IN_A_BYTE: Final = 255
+"""Flags that can be counted in a byte, which takes a fifth of the time."""
 _CERTAIN: Final = 1.0 - 1e-9
 """Room for what rounding does to a bound."""
 WILD: Final = 4.0
@@ -108,8 +110,9 @@ def _passing(rows: _Rows, at: _Counts, itself: np.typing.NDArray[np.bool_]) -> F
 
 def _number(flags: np.typing.NDArray[np.bool_]) -> _Counts:
     """How many along the first axis."""
-    number: _Counts = np.add.reduce(flags, axis=0, dtype=np.int16).astype(np.intp)
-    return number
+    if len(flags) > _IN_A_BYTE:
+        return np.asarray(flags.sum(axis=0))
+    return np.asarray(np.add.reduce(flags.view(np.uint8), axis=0, dtype=np.uint8).astype(np.intp))
 
 
 @dataclass(frozen=True)
@@ -176,12 +179,18 @@ class _Others:
     def of(cls, ordered: Floats, count: _Counts) -> _Others:
         columns = ordered[0].size
         start = np.arange(columns).reshape(ordered.shape[1:])
-        low = start + columns * (np.maximum(count - 2, 0) // 2)
-        high = start + columns * (np.maximum(count - 1, 0) // 2)
+        low = start + columns * (np.maximum(count - 2, 0) >> 1)
+        high = start + columns * (np.maximum(count - 1, 0) >> 1)
         here, there = ordered.take(low), ordered.take(high)
         beyond = ordered.take(high + columns, mode="clip")
-        sums = np.stack([ordered.take(low + columns, mode="clip") + beyond, here + beyond, here + there])
-        return cls(here, there, np.where(count > 1, sums / 2.0, np.nan))
+        median = np.empty((3, *start.shape))
+        np.add(ordered.take(low + columns, mode="clip"), beyond, out=median[0])
+        np.add(here, beyond, out=median[1])
+        np.add(here, there, out=median[2])
+        median /= 2.0
+        if count.min() < 2:
+            median[..., count < 2] = np.nan
+        return cls(here, there, median)
 
     def case(self, values: Floats) -> _Counts:
         """Where in `median`, flat, that is which is left without each of the elements, shape (elements, columns)."""

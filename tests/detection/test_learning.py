@@ -79,6 +79,14 @@ def test_the_shapes_of_the_day_and_the_week_are_learned_where_there_are_any() ->
     assert 0.7 < week[:5].mean() - week[5:].mean() < 1.0
 
 
+def test_the_week_is_learned_where_all_hours_of_a_day_are_alike() -> None:
+    hour = np.arange(28 * 24) + FIRST_HOUR
+    level, season, week = learned(np.where((hour // 24) % 7 >= 5, 2.0, 3.0))
+    assert not season.any()
+    assert week[:5].mean() - week[5:].mean() > 0.7
+    assert level + week[0] == pytest.approx(3.0, abs=0.2)
+
+
 def test_a_shape_out_of_sample_has_seen_nothing_of_its_own_day() -> None:
     level = np.zeros((21 * 24, 1))
     level[10 * 24 + 5] = 100.0

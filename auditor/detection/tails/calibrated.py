@@ -101,18 +101,18 @@ def tail_from_block_maxima(maxima: Floats, threshold: float, scale: float) -> Ta
     Discrete data have fewer excesses than 0.2 of the hours; the tail then promises too much, never too little. Consecutive
     hours that exceed together count apart, which promises too much as well.
     """
-    tails = tails_from_block_maxima(maxima[:, None], np.array([threshold]), np.array([scale]))
+    tails = tails_from_block_maxima(maxima[None], np.array([threshold]), np.array([scale]))
     return Tail(*tails[0].tolist())
 
 
 def tails_from_block_maxima(maxima: Floats, threshold: Floats, scale: Floats) -> Floats:
-    """`tail_from_block_maxima` of several tests: maxima of shape (hours, tests), the others (tests,).
+    """`tail_from_block_maxima` of several tests: maxima of shape (tests, hours), the others (tests,).
 
     The result has threshold, scale and shape on its last axis, shape (tests, 3).
     """
-    hours, tests = maxima.shape
+    tests, hours = maxima.shape
     ordered = np.full((tests, hours + 1), np.nan)
-    ordered[:, :-1] = np.where(np.isfinite(maxima), maxima, np.nan).T
+    np.copyto(ordered[:, :-1], maxima, where=np.isfinite(maxima))
     ordered.sort(axis=1)
     count = np.isfinite(ordered).sum(axis=1)
     seen = ordered[np.arange(tests), _quantiles_at(count)]
@@ -150,7 +150,7 @@ def _moments(excess: Floats, first: _Counts, end: _Counts) -> tuple[Floats, Floa
     start = np.arange(tests) * width
     ends = np.stack([start + np.maximum(first - 1, 0), start + end], axis=1).ravel()
     number = end - first
-    rank = np.arange(width) - first[:, None]
+    rank = np.arange(width, dtype=np.float64) - first[:, None]
     total, ranked = (np.add.reduceat(of.ravel(), ends)[::2] for of in (excess, rank * excess))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / number

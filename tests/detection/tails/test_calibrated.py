@@ -75,7 +75,7 @@ def test_tails_fitted_together_are_those_of_each_alone(seed: int, hours: int) ->
     peaks[:, 3] = peaks[:, 3].round()
     peaks[rng.random(peaks.shape) < [0.0, 0.5, 0.1, 0.0, 1.0]] = np.nan
     threshold, scale = np.array([4.0, 3.0, 2.0, 1.0, 5.0]), np.array([1.2, 1.7, 1.2, 1.2, 1.7])
-    found = tails_from_block_maxima(peaks, threshold, scale)
+    found = tails_from_block_maxima(peaks.T, threshold, scale)
     for at, tail in enumerate(found.tolist()):
         alone = _plainly_fitted(peaks[:, at], float(threshold[at]), float(scale[at]))
         assert tail == pytest.approx(alone, rel=1e-12)
