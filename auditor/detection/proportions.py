@@ -102,6 +102,15 @@ def _exact(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[F
     return low.reshape(k.shape), high.reshape(k.shape)
 
 
+def quick_tails(k: Floats, n: Floats, mean: Floats, concentration: Floats) -> tuple[Floats, Floats]:
+    """`proportion_tails` as windows are judged by: exact far out, shape (m,)."""
+    z, far = _away(k, n, mean, concentration)
+    low, high = normal_tails(z)
+    if far.any():
+        low[far], high[far] = _far_tails(k[far], n[far], mean[far], concentration[far])
+    return low, high
+
+
 def _of_one(tails: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     low, high = tails
     return low[None], high[None]

@@ -6,6 +6,7 @@ expected, a rise against the most, for the p-value of a composite null is the la
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ import numpy as np
 
 from auditor.detection.gauges import degrees_of
 from auditor.detection.load import RESPONDING, UNUSUAL
-from auditor.detection.proportions import concentration_of, proportion_drift, proportion_z
+from auditor.detection.proportions import concentration_of, proportion_drift, proportion_z, quick_tails
 from auditor.detection.signals import AT
 from auditor.detection.spans import span_sums
 from auditor.detection.tails.elementary import exact_exp, exact_log
@@ -23,13 +24,14 @@ from auditor.detection.tails.proportion import proportion_tails
 from auditor.detection.tested import LEAST_KNOWN, ROW, SEQUENCES, SPANS, Shown, Test
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from auditor.detection.profile import Outlook, Profile
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats
 
+RateTails = Callable[["Floats", "Floats", "Floats", "Floats"], tuple["Floats", "Floats"]]
 Mask = np.typing.NDArray[np.bool_]
 
 _THROUGHPUT: Final = AT["throughput"]
@@ -146,8 +148,8 @@ class _Response:
         expected[row, at] = nearest = _nearest(window, least, most)
         link = self._link(nearest)
         centre[row, at] = np.where(np.isfinite(link), link, centre[row, at])
-        anew = self._tails(window, Test.WINDOW, (self.fewer < 0.0, self.more > 0.0))
-        tails[:, Test.WINDOW, row, at] = anew
+        moved = (self.fewer < 0.0, self.more > 0.0)
+        tails[:, Test.WINDOW, row, at] = self._tails(window, Test.WINDOW, moved)
         beyond = window.value < least, window.value > most
         shown = {}
         for test in SPANS:
@@ -157,7 +159,7 @@ class _Response:
         return replace(
             tested,
             spans=partial(_span, tested.spans, row, at, shown),
-            exact=partial(_exact, tested.exact, row, at, np.array([self.fewer, self.more]) != 0.0, anew),
+            exact=partial(self._exact, window, moved),
             fewer=self._is_low() if self.name == "hit_rate" else tested.fewer,
         )
 
@@ -214,21 +216,36 @@ class _Response:
         low = np.where((self.fewer < 0.0) & ~falls, 1.0, low)
         return low, np.where((self.more > 0.0) & ~rises, 1.0, high)
 
-    def _tails(self, shown: Shown, test: Test, asked: tuple[Mask, Mask]) -> tuple[Floats, Floats]:
+    def _exact(self, window: Shown, moved: tuple[Mask, Mask]) -> Floats:
+        """The exact tails of all windows, those of these anew on the sides whose expectation has `moved`."""
+        tails, row = self.tested.exact().copy(), ROW[self.name]
+        anew = self._anew(tails[:, row, self.at], window, Test.WINDOW, moved, proportion_tails)
+        tails[:, row, self.at] = anew
+        return tails
+
+    def _tails(self, shown: Shown, test: Test, asked: tuple[Mask, Mask]) -> Floats:
         """Both tails, each anew where it is asked for and known."""
-        low, high = self.tested.tails[:, test, ROW[self.name], self.at]
-        for side, (tail, expected) in enumerate(zip((low, high), self._ends(shown, test), strict=True)):
+        before = self.tested.tails[:, test, ROW[self.name], self.at]
+        return self._anew(before, shown, test, asked, quick_tails)
+
+    def _anew(
+        self, tails: Floats, shown: Shown, test: Test, asked: tuple[Mask, Mask], of_rate: RateTails
+    ) -> Floats:
+        """Put tails in the place of those given, where they are asked for and known."""
+        for side, (tail, expected) in enumerate(zip(tails, self._ends(shown, test), strict=True)):
             where = asked[side] & np.isfinite(tail)
             if where.any():
-                tail[where] = self._tails_of(shown, test, expected, where)[side]
-        return low, high
+                tail[where] = self._tails_of(shown, test, expected, where, of_rate)[side]
+        return tails
 
-    def _tails_of(self, shown: Shown, test: Test, expected: Floats, where: Mask) -> tuple[Floats, Floats]:
+    def _tails_of(
+        self, shown: Shown, test: Test, expected: Floats, where: Mask, of_rate: RateTails
+    ) -> tuple[Floats, Floats]:
         value, weight, mean, variance = (
             part[where] for part in (shown.value, shown.weight, expected, shown.variance)
         )
         if self.name == "hit_rate":
-            return proportion_tails(value * weight, weight, mean, concentration_of(mean, variance))
+            return of_rate(value * weight, weight, mean, concentration_of(mean, variance))
         degrees = degrees_of(self.name, self.tested.weight[ROW[self.name], self.at][where], test)
         return gauge_tails(self._link(value), self._link(mean), np.sqrt(variance), degrees)
 
@@ -253,16 +270,3 @@ def _span(
     expected = shown.expected.copy()
     expected[at] = nearest[test]
     return replace(shown, expected=expected)
-
-
-def _exact(
-    before: Callable[[], Floats],
-    row: int,
-    at: np.typing.NDArray[np.intp],
-    moved: Mask,
-    anew: tuple[Floats, Floats],
-) -> Floats:
-    """The windows' tails with those `anew` of one row's windows `at`, on the sides whose expectation has `moved`."""
-    tails = before().copy()
-    tails[:, row, at] = np.where(moved, np.array(anew), tails[:, row, at])
-    return tails
