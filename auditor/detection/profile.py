@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -310,11 +311,11 @@ def follow_through(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> 
     levels = np.empty((len(seen) + 1, len(level)))
     levels[0] = level
     gaps = np.isnan(seen)
-    uneven = _uneven(np.isnan(level), gaps) if gaps.any() else {0}
+    uneven = _uneven(np.isnan(level), gaps) if gaps.any() else [True] + [False] * (len(seen) - 1)
     low, step, before = -bound, np.empty(len(level)), levels[0]
     subtract, maximum, minimum, multiply, add = np.subtract, np.maximum, np.minimum, np.multiply, np.add
-    for hour, (row, after) in enumerate(zip(seen, levels[1:], strict=True)):
-        if hour in uneven:
+    for by_parts, row, after in zip(uneven, seen, levels[1:], strict=True):
+        if by_parts:
             after[:] = follow(before, row, gain, bound)
         else:
             subtract(row, before, step)
@@ -326,10 +327,10 @@ def follow_through(level: Floats, seen: Floats, gain: Floats, bound: Floats) -> 
     return levels
 
 
-def _uneven(unknown: np.typing.NDArray[np.bool_], gaps: np.typing.NDArray[np.bool_]) -> set[int]:
-    """Hours that are not simply followed: the first, those that do not show what is or becomes known, and the next ones."""
-    hours = np.flatnonzero(gaps[:, ~(unknown & gaps.all(axis=0))].any(axis=1))
-    return {0, *hours.tolist(), *(hours + 1).tolist()}
+def _uneven(unknown: np.typing.NDArray[np.bool_], gaps: np.typing.NDArray[np.bool_]) -> list[bool]:
+    """Which hours are not simply followed: the first, those that do not show what is or becomes known, and the next ones."""
+    missing = np.any(gaps[:, ~(unknown & gaps.all(axis=0))], axis=1).tolist()
+    return [True, *(now or before for before, now in itertools.pairwise(missing))]
 
 
 def gain_and_bound(half_life: Floats, drift: Floats) -> tuple[Floats, Floats]:
