@@ -1,6 +1,6 @@
 """Other people's detectors on the same points, in an environment of their own: a JSON object with microseconds a point for each.
 
-Called by `benchmarks.peers` with a file of values (one a line, one a minute) and how many points to give to the slow ones.
+Called by `benchmarks.peers` with a file of values (one a line, one a minute); the slow ones are given the first of them only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LAGS: Final = 10
+FOUR_WEEKS: Final = 28 * 1440
 
 
 def _series(values: Floats) -> Any:
@@ -71,24 +72,39 @@ def merlion_zms(values: Floats) -> None:
     zms.ZMS(zms.ZMSConfig()).train(series)
 
 
-DETECTORS: Final[tuple[tuple[str, Callable[[Floats], None], bool], ...]] = (
-    ("river GaussianScorer", river_gaussian, True),
-    ("river HalfSpaceTrees", river_half_space_trees, True),
-    ("ADTK PersistAD", adtk_persist, False),
-    ("ADTK LevelShiftAD", adtk_level_shift, False),
-    ("pyod ECOD, 10 lags", pyod_ecod, False),
-    ("Merlion ZMS", merlion_zms, False),
+def prophet_fit_and_predict(values: Floats) -> None:
+    """Prophet (Taylor and Letham, 2018): fitted to four weeks (of less, to the first half), the rest predicted with its interval.
+
+    Its defaults, but for the yearly season, which four weeks cannot show.
+    """
+    prophet = importlib.import_module("prophet")
+    pandas = importlib.import_module("pandas")
+    series = _series(values)
+    rows = pandas.DataFrame({"ds": series.index, "y": series.to_numpy()})
+    fitted = min(FOUR_WEEKS, len(values) // 2)
+    model = prophet.Prophet(yearly_seasonality=False)
+    model.fit(rows[:fitted])
+    model.predict(rows[["ds"]][fitted:])
+
+
+DETECTORS: Final[tuple[tuple[str, Callable[[Floats], None], int | None], ...]] = (
+    ("river GaussianScorer", river_gaussian, 50_000),
+    ("river HalfSpaceTrees", river_half_space_trees, 50_000),
+    ("ADTK PersistAD", adtk_persist, None),
+    ("ADTK LevelShiftAD", adtk_level_shift, None),
+    ("pyod ECOD, 10 lags", pyod_ecod, None),
+    ("Merlion ZMS", merlion_zms, None),
+    ("Prophet, 4 weeks fitted and 4 predicted", prophet_fit_and_predict, 2 * FOUR_WEEKS),
 )
-"""Name, run, and whether it is slow enough to be given a part only."""
+"""Name, run, and of the slow ones how many points they are given; Prophet's intervals take a gigabyte for four weeks."""
 
 
 def main(arguments: list[str]) -> int:
     """Time every detector; what cannot run is told by its error."""
     values = np.loadtxt(arguments[0])
-    part = int(arguments[1])
     found: dict[str, float | str] = {}
-    for name, run, slow in DETECTORS:
-        given = values[:part] if slow else values
+    for name, run, most in DETECTORS:
+        given = values[:most]
         try:
             run(values[:2000])
             started = time.perf_counter()
@@ -96,7 +112,8 @@ def main(arguments: list[str]) -> int:
         except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises is what is told of it
             found[name] = f"{type(error).__name__}: {error}"[:100]
         else:
-            found[name] = 1e6 * (time.perf_counter() - started) / len(given)
+            shown = name if most is None else f"{name}, {len(given):,} points"
+            found[shown] = 1e6 * (time.perf_counter() - started) / len(given)
     print(json.dumps(found))
     return 0
 

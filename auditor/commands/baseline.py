@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from auditor.commands.asking import asked
 from auditor.commands.printing import as_json, table
 from auditor.database import queries
-from auditor.database.history import windows_between
 from auditor.errors import BadInput
 from auditor.settings import read_settings
 
@@ -29,6 +28,7 @@ def learn(cache: str, *, days: float, output_format: str = "text") -> None:
     BadInput
         If the cache has too few windows in that time.
     """
+    from auditor.database.history import windows_between
     from auditor.detection.fold import judge
 
     settings = read_settings()

@@ -11,7 +11,6 @@ from auditor.commands.printing import printable
 from auditor.database.backend import open_calls
 from auditor.database.explanations import Explanations
 from auditor.errors import AnswerIsNo
-from auditor.model.client import ModelClient
 from auditor.model.options import model_options
 from auditor.service.model_asker import ModelAsker
 from auditor.service.teller import Ending, Teller, Told
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from auditor.explanation.brief import Brief
+    from auditor.model.client import ModelClient
+    from auditor.model.options import ModelOptions
     from auditor.settings import Settings
 
 NO_MODEL: Final = "No model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
@@ -47,7 +48,7 @@ async def open_room(settings: Settings) -> AsyncIterator[Room]:
     """
     options = model_options(settings)
     async with contextlib.AsyncExitStack() as stack:
-        client = None if options is None else await stack.enter_async_context(ModelClient(options))
+        client = None if options is None else await stack.enter_async_context(_client(options))
         asker = ModelAsker(settings, client)
         calls = await stack.enter_async_context(open_calls(settings))
         database = Explanations(calls, worker=settings.worker)
@@ -57,6 +58,13 @@ async def open_room(settings: Settings) -> AsyncIterator[Room]:
                 database, asker, caps_of(settings), deadline_seconds=settings.model_deadline_seconds
             )
         yield Room(database, asker, teller)
+
+
+def _client(options: ModelOptions) -> ModelClient:
+    """The model; its libraries are imported only where one is configured."""
+    from auditor.model.client import ModelClient
+
+    return ModelClient(options)
 
 
 def prompt_facts(room: Room, brief: Brief) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from typing import Any, Final, Literal
 from auditor.commands.asking import asked
 from auditor.commands.printing import as_json, printable, table
 from auditor.database import queries
-from auditor.database.history import achieved_alarms
-from auditor.detection.achieved import Achieved, in_words
 from auditor.errors import BadInput
 from auditor.settings import read_settings
 
@@ -76,6 +74,9 @@ def rate(*, cache: str | None, since: str | None, output_format: str = "text") -
     BadInput
         If `since` is no time, or nothing has been judged.
     """
+    from auditor.database.history import achieved_alarms
+    from auditor.detection.achieved import Achieved, in_words
+
     first = None if since is None else int(moment_of("--since", since).timestamp() // 60)
     budget = read_settings().policy.false_alarms_per_week
     found = asked(

@@ -1,4 +1,7 @@
-"""`auditor score`: what each point of any regular series should have been, and how strange it is."""
+"""`auditor score`: what each point of any regular series should have been, and how strange it is.
+
+What scores is imported when the first file has been read, for that takes longest: a wrong file or option is told at once.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,12 @@ import gzip
 import json
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from auditor.commands.series_file import Rows, read_rows
-from auditor.detection.series.model import Model
-from auditor.detection.series.scoring import Scored, score_series
 from auditor.errors import BadInput
 from auditor.resources import series_model_file
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from auditor.detection.series.model import Model
+    from auditor.detection.series.scoring import Scored
 
 COLUMNS: Final = ("timestamp", "value", "expected", "lower", "upper", "score", "p_value", "flag")
 ROWS_AT_ONCE: Final = 65_536
@@ -53,15 +58,14 @@ def score_files(
         raise BadInput(f"--budget is {alarms_per_week:g}: give the alarms a week you accept, above 0.")
     if output is None and len(files) > 1:
         raise BadInput(f"There are {len(files)} files: name a folder for the scores with --output DIR.")
-    model = load_model()
     if output is None:
-        rows, scored = _scored(files[0], model, alarms_per_week)
+        rows, scored = _scored(files[0], alarms_per_week)
         for text in _written(rows, scored, output_format):
             sys.stdout.write(text)
         return
     places = _places(files, output, output_format)
     for path, place in places.items():
-        rows, scored = _scored(path, model, alarms_per_week)
+        rows, scored = _scored(path, alarms_per_week)
         with _opened(place) as file:
             for text in _written(rows, scored, output_format):
                 file.write(text)
@@ -72,6 +76,7 @@ def score_files(
         )
 
 
+@cache
 def load_model() -> Model:
     """The weights that came with the installation.
 
@@ -80,6 +85,8 @@ def load_model() -> Model:
     BadInput
         If they are missing or of another version.
     """
+    from auditor.detection.series.model import Model
+
     path = series_model_file()
     try:
         return Model.from_json(json.loads(path.read_text()))
@@ -100,8 +107,11 @@ def summary_of(name: str, scored: Scored) -> Summary:
     )
 
 
-def _scored(path: Path, model: Model, alarms_per_week: float) -> tuple[Rows, Scored]:
+def _scored(path: Path, alarms_per_week: float) -> tuple[Rows, Scored]:
     rows = read_rows(path)
+    from auditor.detection.series.scoring import score_series
+
+    model = load_model()
     try:
         return rows, score_series(rows.timestamp, rows.value, model, alarms_per_week)
     except ValueError as error:

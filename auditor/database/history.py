@@ -9,13 +9,14 @@ import numpy as np
 
 from auditor.database import failures
 from auditor.database.connect import connect
-from auditor.detection.achieved import Achieved
 from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import psycopg
+
+    from auditor.detection.achieved import Achieved
 
 _ROWS: Final = 5_000
 _WINDOWS: Final = (
@@ -160,6 +161,8 @@ def achieved_alarms(
     DependencyUnreachable
         If the database cannot be reached or lacks the schema.
     """
+    from auditor.detection.achieved import Achieved
+
     asked = _asked(from_minute, None, caches)
     with connect(dsn) as connection, failures.explained(dsn), connection.transaction():
         judged = dict(connection.execute(_JUDGED.encode(), asked).fetchall())

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from auditor.errors import BadInput
 from auditor.evaluation.candidates import same_server
 from auditor.model.asking import ask
-from auditor.model.client import ModelClient
 from auditor.model.options import ModelOptions, model_options
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ async def asking(
     options: ModelOptions, deadline_seconds: float
 ) -> AsyncIterator[Callable[[Prompt, Brief], Awaitable[Asked]]]:
     """A function that asks this model, for as long as the context lasts."""
+    from auditor.model.client import ModelClient
+
     async with ModelClient(options) as client:
 
         async def question(prompt: Prompt, brief: Brief) -> Asked:

@@ -111,6 +111,9 @@ class World:
         self.now = 0.0
         self.ttl = shape.ttl
         self.condition = Condition()
+        self.sampled = max(
+            1, int(shape.rate) // 100
+        )  # each lookup's size; of hundreds a minute each so-manieth
         self.pending: list[tuple[float, int, Any]] = []
         self.order = 0
         self.serial = 0
@@ -215,7 +218,8 @@ class World:
             return
         now = self.condition
         lookup = HIT_MS * self.random.lognormal(0.0, 0.3) + now.lag_ms
-        window.size.append(int(self.cache.currsize))
+        if (window.hits + window.misses) % self.sampled == 0:
+            window.size.append(int(self.cache.currsize))
         if key in self.cache:
             self.cache[key]
             window.hits += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,22 @@ COUNTS: Final = ("throughput", "hits", "misses", "sets", "evictions")
 
 def signature_after(trial: Trial, windows: int, hidden: Iterable[str] = ()) -> IncidentSignature | None:
     """The signature so many windows after the first flagged one; None where none of the trial's windows is flagged."""
-    normal, series, by_window = _series(trial.before), _series(trial.after), _flags_by_window(trial)
+    whole = _signature_after(trial, windows)
+    if whole is None or not hidden:
+        return whole
+    changed = replace(
+        whole,
+        signals={name: UNKNOWN if name in hidden else signal for name, signal in whole.signals.items()},
+        flagged={name: way for name, way in whole.flagged.items() if name not in hidden},
+    )
+    if "cache_size" not in hidden:
+        return changed
+    return replace(changed, size_before=math.nan, size_highest_known=math.nan)
+
+
+@cache
+def _signature_after(trial: Trial, windows: int) -> IncidentSignature | None:
+    normal, series, by_window = _normal(trial.before), _series(trial.after), _flags_by_window(trial)
     opening = next((i for i, flags in enumerate(by_window) if flags), None)
     if opening is None or opening + windows > len(by_window):
         return None
@@ -32,26 +48,37 @@ def signature_after(trial: Trial, windows: int, hidden: Iterable[str] = ()) -> I
     flagged: dict[str, Direction] = {}
     for flags in by_window[opening : opening + windows]:
         flagged |= flags
-    sizes = normal["cache_size"][0]
+    sizes = normal.sizes
     before = series["cache_size"][0][opening - 1] if opening else sizes[-1]
-    for name in hidden:
-        signals[name] = UNKNOWN
-        flagged.pop(name, None)
-    no_size = "cache_size" in hidden
-    return IncidentSignature(
-        windows,
-        signals,
-        flagged,
-        math.nan if no_size else float(before),
-        math.nan if no_size else float(np.nanmax(sizes)),
-        0,
-    )
+    return IncidentSignature(windows, signals, flagged, float(before), float(np.nanmax(sizes)), 0)
 
 
 @cache
 def _flags_by_window(trial: Trial) -> tuple[dict[str, Direction], ...]:
-    normal, series = _series(trial.before), _series(trial.after)
+    normal, series = _normal(trial.before), _series(trial.after)
     return tuple(_flags(normal, series, i, i + 1) for i in range(len(trial.after)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Normal:
+    """What was usual before: each signal's level, and the variance of what is no rate about it, on its link; the sizes."""
+
+    expected: dict[str, float]
+    spread: dict[str, float]
+    sizes: np.ndarray
+
+
+@cache
+def _normal(before: tuple[Minute, ...]) -> _Normal:
+    series = _series(before)
+    return _Normal(
+        {name: _pooled(*part) for name, part in series.items()},
+        {
+            name: 0.01 if name in RATES else float(np.nanvar(_link(name, value[np.isfinite(value)], 0.0)))
+            for name, (value, _) in series.items()
+        },
+        series["cache_size"][0],
+    )
 
 
 @cache
@@ -96,13 +123,13 @@ def _pooled(value: np.ndarray, weight: np.ndarray) -> float:
 
 def _signal(
     name: str,
-    normal: dict[str, tuple[np.ndarray, np.ndarray]],
+    normal: _Normal,
     series: dict[str, tuple[np.ndarray, np.ndarray]],
     start: int,
     stop: int,
 ) -> Signal:
     value, weight = (part[start:stop] for part in series[name])
-    expected = _pooled(*normal[name])
+    expected = normal.expected[name]
     observed = _pooled(value, weight)
     if not (np.isfinite(value).any() and math.isfinite(expected)):
         return UNKNOWN
@@ -113,7 +140,7 @@ def _signal(
         _pooled(value[-3:], weight[-3:]),
         float(np.nanmin(value)),
         float(np.nanmax(value)),
-        _z(name, normal, observed, expected, float(weight.sum()), stop - start),
+        _z(name, normal.spread[name], observed, expected, float(weight.sum()), stop - start),
     )
 
 
@@ -127,7 +154,7 @@ def _link(name: str, x: np.ndarray | float, edge: float) -> np.ndarray:
 
 def _z(
     name: str,
-    normal: dict[str, tuple[np.ndarray, np.ndarray]],
+    spread: float,
     observed: float,
     expected: float,
     weight: float,
@@ -135,14 +162,12 @@ def _z(
 ) -> float:
     edge = 0.5 / (weight + 1.0)
     away = float(_link(name, observed, edge) - _link(name, expected, 1e-6))
-    value = normal[name][0]
-    spread = 0.01 if name in RATES else float(np.nanvar(_link(name, value[np.isfinite(value)], edge)))
     counting = 1.0 / max(weight * expected * (1.0 - expected), 0.05) if name in RATES else 0.0
     return away / math.sqrt(spread / windows + counting + 1e-4)
 
 
 def _flags(
-    normal: dict[str, tuple[np.ndarray, np.ndarray]],
+    normal: _Normal,
     series: dict[str, tuple[np.ndarray, np.ndarray]],
     start: int,
     stop: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("diagnosis")  # the trials are lived once, 
 
 @pytest.fixture(scope="module")
 def trials() -> list[tuple[float, Trial]]:
-    """Two trials of every fault in every traffic shape, from 4 to 1200 lookups a minute, with their rates."""
+    """Four trials of every fault in every traffic shape, from 4 to 1200 lookups a minute, with their rates; two in the large shapes."""
     lived: list[tuple[float, Trial]] = []
     for shape in SHAPES:
         for seed in range(1 if shape.rate > 400 else 2):
@@ -55,6 +56,13 @@ def _material(trial: Trial, windows: int, hidden: tuple[str, ...] = ()) -> Incid
     return None if trial.cause != "unknown" and set(signature.flagged) <= {"throughput"} else signature
 
 
+@cache
+def _ranked(trial: Trial, windows: int, hidden: tuple[str, ...] = ()) -> tuple[Cause, ...] | None:
+    """The causes of a material trial, the likeliest first."""
+    signature = _material(trial, windows, hidden)
+    return None if signature is None else tuple(rank_causes(signature))
+
+
 def _graded(
     trials: list[tuple[float, Trial]], windows: int, hidden: tuple[str, ...] = (), *, tellable: bool = False
 ) -> tuple[float, float, Counter[tuple[str, str]]]:
@@ -62,10 +70,10 @@ def _graded(
     wrong: Counter[tuple[str, str]] = Counter()
     right = confident = count = 0
     for rate, trial in trials:
-        signature = _material(trial, windows, hidden)
-        if signature is None or (tellable and not _tellable(rate, trial, windows)):
+        ranked = _ranked(trial, windows, hidden)
+        if ranked is None or (tellable and not _tellable(rate, trial, windows)):
             continue
-        top = rank_causes(signature)[0]
+        top = ranked[0]
         count += 1
         right += top.cause == trial.cause
         if top.cause != trial.cause:
@@ -114,9 +122,9 @@ def test_a_cache_that_counts_no_evictions_or_no_sets_is_read_by_its_size(
 def test_every_cause_of_the_physics_is_found_in_most_of_its_trials(trials: list[tuple[float, Trial]]) -> None:
     for cause in FAULTS:
         tops = [
-            rank_causes(signature)[0].cause
+            ranked[0].cause
             for _, trial in trials
-            if trial.cause == cause and (signature := _material(trial, 10)) is not None
+            if trial.cause == cause and (ranked := _ranked(trial, 10)) is not None
         ]
         assert len(tops) >= 5
         assert tops.count(cause) >= 0.8 * len(tops), (cause, Counter(tops))
@@ -125,12 +133,12 @@ def test_every_cause_of_the_physics_is_found_in_most_of_its_trials(trials: list[
 def test_fewer_known_signals_never_make_a_right_answer_much_surer(trials: list[tuple[float, Trial]]) -> None:
     surer = total = 0
     for _, trial in trials:
-        whole, bare = _material(trial, 3), _material(trial, 3, EVERYTHING)
+        whole, bare = _ranked(trial, 3), _ranked(trial, 3, EVERYTHING)
         if whole is None or bare is None:
             continue
-        confidence = {cause.cause: cause.confidence for cause in rank_causes(whole)}.get(trial.cause, 0.0)
+        confidence = {cause.cause: cause.confidence for cause in whole}.get(trial.cause, 0.0)
         total += 1
-        surer += {c.cause: c.confidence for c in rank_causes(bare)}.get(trial.cause, 0.0) > confidence + 0.1
+        surer += {c.cause: c.confidence for c in bare}.get(trial.cause, 0.0) > confidence + 0.1
     assert total > 100
     assert surer <= 0.1 * total
 

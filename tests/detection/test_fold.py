@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +58,9 @@ def _in_blocks(block: WindowBlock, sizes: list[int]) -> Outcome:
     return rows, observations, state
 
 
-WHOLE = _in_blocks(BLOCK, [])
+@cache
+def _whole() -> Outcome:
+    return _in_blocks(BLOCK, [])
 
 
 # no shrinking: a failure is a failure, and a smaller one would take minutes to find
@@ -69,7 +72,7 @@ PLAINLY = (Phase.explicit, Phase.reuse, Phase.generate)
 def test_any_split_with_the_state_through_json_gives_the_same_ledger_observations_and_state(
     sizes: list[int],
 ) -> None:
-    assert _in_blocks(BLOCK, sizes) == WHOLE
+    assert _in_blocks(BLOCK, sizes) == _whole()
 
 
 def _eventful_days() -> WindowBlock:
@@ -79,21 +82,25 @@ def _eventful_days() -> WindowBlock:
         plan.traffic[3100:3110] *= 12
         plan.absent[3500:3506] = True
 
-    return windows(4 * 1440 + 300, fault=fault, daily=0.6, noise=0.12)
+    return windows(3 * 1440 + 300, fault=fault, daily=0.6, noise=0.12)
 
 
 DAYS = _eventful_days()
-WHOLE_DAYS = _in_blocks(DAYS, [])
+
+
+@cache
+def _whole_days() -> Outcome:
+    return _in_blocks(DAYS, [])
 
 
 @settings(max_examples=6, deadline=None, phases=PLAINLY)
 @given(st.lists(st.integers(min_value=1, max_value=2500), min_size=1, max_size=8))
 def test_hours_that_are_judged_together_are_judged_as_they_are_apart(sizes: list[int]) -> None:
-    assert _in_blocks(DAYS, sizes) == WHOLE_DAYS
+    assert _in_blocks(DAYS, sizes) == _whole_days()
 
 
 def test_hour_by_hour_gives_what_days_at_once_give() -> None:
-    assert _in_blocks(DAYS, [60] * (len(DAYS) // 60)) == WHOLE_DAYS
+    assert _in_blocks(DAYS, [60] * (len(DAYS) // 60)) == _whole_days()
 
 
 def test_windows_one_at_a_time_give_what_one_block_gives() -> None:
@@ -105,7 +112,7 @@ def test_windows_one_at_a_time_give_what_one_block_gives() -> None:
 @given(st.integers(min_value=1, max_value=len(BLOCK) - 1))
 def test_a_prefix_is_judged_as_it_is_within_the_whole(length: int) -> None:
     rows, _, _ = _in_blocks(BLOCK.slice(0, length), [])
-    assert rows == WHOLE[0][:length]
+    assert rows == _whole()[0][:length]
 
 
 def test_the_state_that_is_given_is_left_alone() -> None:
@@ -128,7 +135,7 @@ def test_a_state_of_another_version_is_refused() -> None:
 
 
 def test_every_verdict_is_where_it_belongs() -> None:
-    verdicts = [row[1] for row in WHOLE[0]]
+    verdicts = [row[1] for row in _whole()[0]]
     assert set(verdicts[:60]) == {Verdict.LEARNING}
     assert set(verdicts[400:409]) == {Verdict.NO_DATA}
     assert verdicts[500] is Verdict.UNJUDGED
@@ -137,7 +144,7 @@ def test_every_verdict_is_where_it_belongs() -> None:
 
 
 def test_each_fault_is_one_incident_with_its_metric_and_cause() -> None:
-    leads = [o for o in WHOLE[1].values() if o.evidence["lead"]]
+    leads = [o for o in _whole()[1].values() if o.evidence["lead"]]
     by_start = {o.window_start_minute - BLOCK.first_minute: o for o in leads if o.severity != "info"}
     assert {(start, o.metric_name, o.direction) for start, o in by_start.items()} == {
         (401, "silence", "absent"),
@@ -155,12 +162,12 @@ def test_each_fault_is_one_incident_with_its_metric_and_cause() -> None:
 
 
 def test_a_broken_window_is_scored_no_further() -> None:
-    assert WHOLE[0][500][2] == {}
+    assert _whole()[0][500][2] == {}
 
 
 def test_one_incident_has_one_page_and_one_observation_a_metric() -> None:
     incidents: dict[str, list[Observation]] = {}
-    for observation in WHOLE[1].values():
+    for observation in _whole()[1].values():
         incidents.setdefault(observation.incident_id, []).append(observation)
     for members in incidents.values():
         assert sum(o.severity != "info" for o in members) <= 1

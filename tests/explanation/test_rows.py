@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,20 +28,24 @@ def _eventful(plan: Course) -> None:
     plan.hit_rate[1700:1720] = 0.97
 
 
-def _observations() -> list[Observation]:
+@cache
+def _observations() -> tuple[Observation, ...]:
     block = windows(1900, fault=_eventful)
     block.columns["hits"][500] = 1e6
     found: list[Observation] = []
+    state, start = None, 0
     for end in (405, 501, 705, 905, 1102, 1305, 1510, 1710, 1900):
-        found += judge(None, block.slice(0, end), Policy(cost_per_miss=0.02)).observations
+        judgement = judge(state, block.slice(start, end), Policy(cost_per_miss=0.02))
+        state, start = judgement.state, end
+        found += judgement.observations
     decayed = windows(
         6 * 1440, fault=lambda plan: plan.hit_rate.__setitem__(slice(3 * 1440, None), 0.62), noise=0.02
     )
     found += judge(None, decayed, Policy()).observations
-    return list({(o.fingerprint, o.status, o.metric_value): o for o in found}.values())
+    return tuple({(o.fingerprint, o.status, o.metric_value): o for o in found}.values())
 
 
-OBSERVATIONS = _observations()
+pytestmark = pytest.mark.xdist_group("rows")  # the windows are judged once, by one worker
 
 
 def _texts(row: dict[str, Any]) -> list[str]:
@@ -48,7 +53,7 @@ def _texts(row: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_one_of_every_kind() -> None:
-    kinds = {(o.metric_name, o.direction, o.status) for o in OBSERVATIONS}
+    kinds = {(o.metric_name, o.direction, o.status) for o in _observations()}
     for wanted in (
         ("hit_rate", "drop", "open"),
         ("hit_rate", "drop", "resolved"),
@@ -63,33 +68,29 @@ def test_there_is_one_of_every_kind() -> None:
         assert wanted in kinds, wanted
 
 
-@pytest.mark.parametrize(
-    "observation", OBSERVATIONS, ids=lambda o: f"{o.metric_name}-{o.direction}-{o.status}"
-)
-def test_the_words_are_whole_sentences_without_anything_a_program_left(observation: Observation) -> None:
-    row = observation_row(observation)
-    assert len(row["title"]) <= 100
-    for text in _texts(row):
-        assert not re.search(r"\b(nan|NaN|None|null|inf|Infinity|True|False)\b", text), text
-        assert "  " not in text
-        assert "_" not in text or observation.metric_name == "window_validity", text
-    for paragraph in (row["description"] + "\n" + (row["recommendation"] or "")).splitlines():
-        assert paragraph == "" or paragraph.endswith((".", ":", "?")), paragraph
+def test_the_words_are_whole_sentences_without_anything_a_program_left() -> None:
+    for observation in _observations():
+        row = observation_row(observation)
+        assert len(row["title"]) <= 100
+        for text in _texts(row):
+            assert not re.search(r"\b(nan|NaN|None|null|inf|Infinity|True|False)\b", text), text
+            assert "  " not in text
+            assert "_" not in text or observation.metric_name == "window_validity", text
+        for paragraph in (row["description"] + "\n" + (row["recommendation"] or "")).splitlines():
+            assert paragraph == "" or paragraph.endswith((".", ":", "?")), paragraph
 
 
-@pytest.mark.parametrize(
-    "observation", OBSERVATIONS, ids=lambda o: f"{o.metric_name}-{o.direction}-{o.status}"
-)
-def test_a_row_is_json_and_says_the_same_each_time(observation: Observation) -> None:
-    row = observation_row(observation)
-    assert json.loads(json.dumps(row, allow_nan=False)) == row
-    assert observation_row(observation) == row
+def test_a_row_is_json_and_says_the_same_each_time() -> None:
+    for observation in _observations():
+        row = observation_row(observation)
+        assert json.loads(json.dumps(row, allow_nan=False)) == row
+        assert observation_row(observation) == row
 
 
 def test_the_value_and_what_was_normal_are_in_the_title() -> None:
     (drop,) = [
         o
-        for o in OBSERVATIONS
+        for o in _observations()
         if (o.metric_name, o.direction, o.status) == ("hit_rate", "drop", "open") and o.severity == "critical"
     ][:1]
     title = observation_row(drop)["title"]
@@ -98,7 +99,7 @@ def test_the_value_and_what_was_normal_are_in_the_title() -> None:
 
 
 def test_followers_say_which_observation_leads() -> None:
-    followers = [o for o in OBSERVATIONS if not o.evidence["lead"]]
+    followers = [o for o in _observations() if not o.evidence["lead"]]
     assert followers
     for observation in followers:
         text = " ".join(_texts(observation_row(observation)))
@@ -108,7 +109,7 @@ def test_followers_say_which_observation_leads() -> None:
 def test_a_cost_is_told_where_one_is_set() -> None:
     drops = [
         o
-        for o in OBSERVATIONS
+        for o in _observations()
         if o.metric_name == "hit_rate" and o.direction == "drop" and o.evidence["impact"]["cost"]
     ]
     assert drops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def estimated_tokens(text: str) -> int:
     return sum(map(_cost, _PIECE.findall(text)))
 
 
+@lru_cache(maxsize=4096)
 def _cost(piece: str) -> int:
     if not piece.isascii():
         return max(1, len(piece.encode()) - 1)
@@ -70,8 +72,11 @@ def fitted(
     if most_tokens < LEAST_TOKENS:
         raise ValueError(f"a brief needs room for at least {LEAST_TOKENS} tokens, not {most_tokens}")
     for cut in cuts:
-        while estimated_tokens(as_text(data)) > most_tokens and cut(data):
-            pass
+        while estimated_tokens(as_text(data)) > most_tokens:
+            if not cut(data):
+                break
+        else:
+            return data
     return data
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from auditor.explanation.names import neutral_text
@@ -40,7 +41,7 @@ def plain(text: str) -> str:
     powered = _POWERS.sub(lambda found: "^" + found[0].translate(_SUPERSCRIPT), text)
     composed = unicodedata.normalize("NFKC", powered.replace("\r", "\n").replace("```", " "))
     composed = composed.translate(_LIGATED)
-    seen = "".join(_visible(letter) for letter in composed)
+    seen = "".join(map(_visible, composed))
     seen = _EMPHASIS.sub("", _LINES.sub("", seen))
     for pattern, word in ((_ARROW, " to "), (_BELOW, "below "), (_ABOVE, "above "), (_ABOUT, "about ")):
         seen = pattern.sub(word, seen)
@@ -48,6 +49,7 @@ def plain(text: str) -> str:
     return "\n".join(line for part in seen.split("\n") if (line := " ".join(part.split())))
 
 
+@lru_cache(maxsize=4096)
 def _visible(letter: str) -> str:
     if letter == "\n":
         return letter

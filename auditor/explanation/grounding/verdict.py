@@ -104,7 +104,12 @@ def check(reply: Reply | DigestReply, brief: Brief) -> Checked:
     the leading one's and at most 0.25 below it, if it says why in words that stand. Confidences are the smaller of the
     model's and the evidence's.
     """
-    work = _Check(facts_of(brief))
+    return check_against(facts_of(brief), reply)
+
+
+def check_against(facts: Facts, reply: Reply | DigestReply) -> Checked:
+    """Check an answer as `check` does, against the facts of its brief; they are left as they are."""
+    work = _Check(facts)
     if isinstance(reply, DigestReply):
         return _digest(work, reply)
     return _incident(work, reply)

@@ -9,7 +9,7 @@ from auditor.explanation.checked import Rejection
 from auditor.explanation.grounding import check
 from auditor.explanation.grounding.prose import shown
 from auditor.explanation.reply import DigestReply
-from tests.explanation.grounding.answers import left, reply, stands
+from tests.explanation.grounding.answers import checked, left, reply, stands
 from tests.explanation.grounding.attacks import JOINED, ORDERED, SAID, SENSIBLE
 from tests.explanation.grounding.briefs import CUT, DECAY, DIGEST, IMPROVED, INCIDENTS, KEYS, STAMPEDE
 
@@ -49,14 +49,14 @@ def test_none_of_what_is_only_claimed_or_ordered_is_left_and_all_of_the_rest_is(
             answer = answer.model_copy(
                 update={"causes": [first.model_copy(update={"why": f"{summary} {attack}"}), *rest]}
             )
-        checked = check(answer, brief)
-        if shown(attack) in left(checked):
+        found = checked(answer, brief)
+        if shown(attack) in left(found):
             survived.append(attack)
-        assert checked.source == "model"
-        assert summary in checked.description
-        assert impact in checked.description
-        assert checked.recommendation.startswith(STEP)
-        assert checked.rejected
+        assert found.source == "model"
+        assert summary in found.description
+        assert impact in found.description
+        assert found.recommendation.startswith(STEP)
+        assert found.rejected
     assert survived == []
 
 
@@ -107,19 +107,19 @@ def test_where_no_cause_was_ranked_a_model_may_say_that_it_is_not_known() -> Non
         ],
         confidence=0.0,
     )
-    checked = check(answer, brief)
-    assert checked.source == "model"
-    assert checked.rejected == ()
-    assert [(one.cause, one.confidence) for one in checked.causes] == [("unknown", 0.0)]
-    assert "The cause is not known." in checked.description
+    found = check(answer, brief)
+    assert found.source == "model"
+    assert found.rejected == ()
+    assert [(one.cause, one.confidence) for one in found.causes] == [("unknown", 0.0)]
+    assert "The cause is not known." in found.description
 
 
 @pytest.mark.parametrize(
     "word", ["0 ", "1/", "a 1 of ", "“", "41 % or ", "fell to ", "10:32 ", "§", "((", "hit rate and "]
 )
 def test_odd_text_is_read_in_no_more_numbers_than_a_sentence_has(word: str) -> None:
-    checked = check(reply(KEYS, summary=(word * 700)[:700]), KEYS)
-    assert checked.sentences >= 1
+    found = check(reply(KEYS, summary=(word * 700)[:700]), KEYS)
+    assert found.sentences >= 1
 
 
 def test_that_there_were_no_incidents_is_said_of_a_day_without_one_alone() -> None:

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.explanation.grounding import check
+from auditor.explanation.grounding.told import facts_of
+from auditor.explanation.grounding.verdict import check_against
 from auditor.explanation.reply import Reply, ReplyCause
-from tests.explanation.grounding.answers import left, reply
+from tests.explanation.grounding.answers import checked, left, reply
 from tests.explanation.grounding.briefs import INCIDENTS
 from tests.explanation.grounding.paraphrases import paraphrases
 
@@ -44,14 +46,14 @@ def test_any_answer_leaves_a_permutation_of_ranked_causes_no_surer_than_before_a
 ) -> None:
     brief = INCIDENTS[name]
     ranks = {one["cause"]: one["confidence"] for one in brief.data["causes"]}
-    checked = check(answer, brief)
-    shown = [one.cause for one in checked.causes]
+    found = checked(answer, brief)
+    shown = [one.cause for one in found.causes]
     assert len(set(shown)) == len(shown)
     assert set(shown) <= set(ranks)
-    assert all(one.confidence <= ranks[one.cause] for one in checked.causes)
-    assert checked.confidence <= max(ranks.values())
-    assert checked.confidence <= answer.confidence
-    everything = "\n".join([left(checked), *(f"{one.text} {one.reason}" for one in checked.rejected)])
+    assert all(one.confidence <= ranks[one.cause] for one in found.causes)
+    assert found.confidence <= max(ranks.values())
+    assert found.confidence <= answer.confidence
+    everything = "\n".join([left(found), *(f"{one.text} {one.reason}" for one in found.rejected)])
     assert not re.search(r"[<>`*\[\]|~#@\\]|://|www\.", everything, re.IGNORECASE)
     assert all(letter == "\n" or unicodedata.category(letter)[0] != "C" for letter in everything)
 
@@ -81,6 +83,18 @@ def test_what_is_left_stands_when_it_is_checked_again(
     assert again.rejected == ()
 
 
+@settings(max_examples=60, deadline=None)
+@given(_any, st.lists(st.sampled_from(SAID), max_size=2), _brief)
+def test_the_facts_are_as_they_were_after_an_answer_was_checked_against_them(
+    answer: Reply, said: list[tuple[str, str, str]], name: str
+) -> None:
+    facts = facts_of(INCIDENTS[name])
+    answer = answer.model_copy(update={"summary": " ".join([*(one[2] for one in said), answer.summary])})
+    first = check_against(facts, answer)
+    assert facts == facts_of(INCIDENTS[name])
+    assert check_against(facts, answer) == first == check(answer, INCIDENTS[name])
+
+
 _NUMBER = re.compile(r"(?<![\w.,:])\d[\d,]*(?:\.\d+)?(?![\d:,]|\.\d)")
 
 
@@ -94,4 +108,4 @@ def test_a_text_whose_numbers_are_replaced_by_others_is_taken_out(
 ) -> None:
     name, _, sentence = said
     changed = _NUMBER.sub(str(number), sentence)
-    assert changed not in left(check(reply(INCIDENTS[name], summary=changed), INCIDENTS[name]))
+    assert changed not in left(checked(reply(INCIDENTS[name], summary=changed), INCIDENTS[name]))

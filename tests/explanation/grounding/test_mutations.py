@@ -6,9 +6,8 @@ from collections import Counter
 
 import pytest
 
-from auditor.explanation.grounding import check
 from auditor.explanation.grounding.prose import shown
-from tests.explanation.grounding.answers import left, stands, with_sentence
+from tests.explanation.grounding.answers import checked, left, stands, with_sentence
 from tests.explanation.grounding.briefs import INCIDENTS
 from tests.explanation.grounding.mutations import mutants
 from tests.explanation.grounding.paraphrases import paraphrases
@@ -34,7 +33,7 @@ def test_every_mutant_is_caught() -> None:
     missed = [
         (kind, mutant)
         for name, field, kind, mutant in made
-        if shown(mutant) in left(check(with_sentence(INCIDENTS[name], field, mutant), INCIDENTS[name]))
+        if shown(mutant) in left(checked(with_sentence(INCIDENTS[name], field, mutant), INCIDENTS[name]))
     ]
     assert not missed
     assert len(made) >= 3000
@@ -75,6 +74,6 @@ def test_false_and_unverifiable_sentences_are_taken_out(name: str) -> None:
     kept = [
         one
         for field, one in FALSE[name]
-        if shown(one) in left(check(with_sentence(INCIDENTS[name], field, one), INCIDENTS[name]))
+        if shown(one) in left(checked(with_sentence(INCIDENTS[name], field, one), INCIDENTS[name]))
     ]
     assert kept == []
