@@ -8,6 +8,7 @@ left out of learning; where something has, they are tested again up to the end o
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,10 +47,13 @@ if TYPE_CHECKING:
 
     from auditor.detection.judgement import Scores
     from auditor.detection.policy import Policy
+    from auditor.detection.profile import Profile
     from auditor.detection.windows import Floats, WindowBlock
 
 DAY_MINUTES: Final = 1440
-RELEARN_HOURLY_UNTIL_HOURS: Final = 24
+FIRST_DAY_HOURS: Final = 24
+RELEARN_AFTER_GROWTH: Final = 1.25
+"""In the first day what is normal is learned anew whenever the history has grown by a quarter: less is hardly anything new."""
 RELEARN_AT_UTC_HOUR: Final = 0
 _CODE: Final = {verdict: code for code, verdict in enumerate(VERDICTS)}
 _NORMAL: Final = np.array([_CODE[Verdict.NORMAL]], dtype=np.int8)
@@ -177,12 +181,11 @@ class _Work:
                 if counted[-1] >= missing:
                     length = int(np.searchsorted(counted, missing)) + 1
             return length
-        if (
-            minute % MINUTES
-            or excludes(memory.tracks, minute)
-            or len(memory.history.parts) <= RELEARN_HOURLY_UNTIL_HOURS
-        ):
+        if minute % MINUTES or excludes(memory.tracks, minute):
             return length
+        hours = len(memory.history.parts)
+        if hours < FIRST_DAY_HOURS:
+            return min((self._relearning_at(memory.profile) - hours) * MINUTES, left)
         return min((RELEARN_AT_UTC_HOUR * MINUTES - minute - 1) % DAY_MINUTES + 1, left)
 
     def judge_chunk(self, chunk: WindowBlock) -> int:
@@ -289,12 +292,18 @@ class _Work:
         self.history_changed = True
         if memory.seen < self.policy.learning_windows:
             return
-        if memory.profile is None or hours <= RELEARN_HOURLY_UNTIL_HOURS:
-            self._learn(end, "hourly in the first day")
-        elif (end // MINUTES) % 24 == RELEARN_AT_UTC_HOUR:
+        profile, first_day = memory.profile, hours <= FIRST_DAY_HOURS
+        if profile is None or (first_day and hours >= self._relearning_at(profile)):
+            self._learn(end, "in the first day")
+        elif not first_day and (end // MINUTES) % 24 == RELEARN_AT_UTC_HOUR:
             self._learn(end, "daily")
         else:
-            memory.profile = memory.profile.with_hour(hour, parts[:, Part.LEVEL])
+            memory.profile = profile.with_hour(hour, parts[:, Part.LEVEL])
+
+    def _relearning_at(self, profile: Profile) -> int:
+        """Hours of history at which it is learned anew in the first day."""
+        then = profile.learned_minute // MINUTES - self.memory.history.first_hour
+        return min(max(math.ceil(RELEARN_AFTER_GROWTH * then), then + 1), FIRST_DAY_HOURS)
 
     def _hour_parts(self, end: int) -> Floats:
         memory = self.memory

@@ -103,6 +103,14 @@ def test_hour_by_hour_gives_what_days_at_once_give() -> None:
     assert _in_blocks(DAYS, [60] * (len(DAYS) // 60)) == _whole_days()
 
 
+@pytest.mark.parametrize("began", [5, 1087, 1439])
+def test_a_first_day_from_any_time_of_the_day_is_learned_alike_hour_by_hour(began: int) -> None:
+    block = DAYS.slice(began, began + 1800)
+    whole = _in_blocks(block, [])
+    assert _in_blocks(block, [60 - began % 60] + [60] * 30) == whole
+    assert _in_blocks(block, [700, 1, 30]) == whole
+
+
 def test_windows_one_at_a_time_give_what_one_block_gives() -> None:
     short = BLOCK.slice(0, 760)
     assert _in_blocks(short, [1] * 760) == _in_blocks(short, [])
