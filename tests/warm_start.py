@@ -85,12 +85,7 @@ def _server() -> str:
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
 
-    def end() -> None:
-        process.communicate()
-        Path(path).unlink()
-        Path(folder).rmdir()
-
-    atexit.register(end)
+    atexit.register(process.communicate)
     return path
 
 
@@ -162,6 +157,8 @@ def _forked(path: str) -> _Asked | None:
             if sys.stdin in ready:
                 for pid in children:
                     os.kill(pid, signal.SIGTERM)
+                Path(path).unlink()
+                Path(path).parent.rmdir()
                 return None
             if listener in ready:
                 connection, _ = listener.accept()
