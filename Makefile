@@ -16,8 +16,9 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 demo: $(VENV)/.installed  ## a cache under load, a fault in it, and what the auditor says
 	$(BIN)/auditor demo
 
+# What one process has compiled the others read, whatever the shell says of it.
 test: $(VENV)/.installed servers  ## the whole suite on real PostgreSQL, sockets and processes
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: $(VENV)/.installed  ## style, types, the import contract
 	$(BIN)/ruff format --check .

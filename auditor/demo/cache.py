@@ -32,9 +32,12 @@ class LruTtlCache(TLRUCache[str, float]):
 
     def __init__(self, capacity: int, ttl: float, timer: Callable[[], float]) -> None:
         self._ttl: float = ttl
-        super().__init__(capacity, ttu=lambda _key, was_set, _now: was_set + self._ttl, timer=timer)
+        super().__init__(capacity, ttu=self._until, timer=timer)
         self._capacity = capacity
         self.evicted: list[str] = []
+
+    def _until(self, _key: str, was_set: float, _now: float) -> float:
+        return was_set + self._ttl
 
     @property
     def capacity(self) -> int:

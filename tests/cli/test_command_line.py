@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,6 +16,7 @@ import pytest
 from auditor.commands.printing import as_json
 from tests.detection.simulated import Course, windows
 from tests.replay.stored import rows, store
+from tests.warm_start import auditor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +35,31 @@ HEAVY = (
 )
 
 
+BARE = {"PATH": os.defpath, "HOME": "/dev/null"}
+
+
 def _auditor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return auditor(*arguments, env=BARE | environment)
+
+
+def _started(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same by an interpreter of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "auditor", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.defpath, "HOME": "/dev/null"} | environment,
+        [sys.executable, "-m", "auditor", *arguments], capture_output=True, text=True, check=False, env=BARE
     )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["frobnicate"], ["observations", "list", "--severity", "loud"]]
+)
+def test_a_forked_process_says_and_ends_as_a_started_one(arguments: list[str]) -> None:
+    started, forked = _started(*arguments), _auditor(*arguments)
+    assert (forked.returncode, forked.stdout, forked.stderr) == (
+        started.returncode,
+        started.stdout,
+        started.stderr,
+    )
+    assert started.stdout + started.stderr
 
 
 @pytest.mark.parametrize(
@@ -57,10 +76,40 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "spared"),
+    [
+        (["score", "/nonexistent.csv"], ("scipy", "psycopg")),
+        (["observations", "list", "--severity", "loud"], ("numpy", "scipy", "structlog")),
+        (["digest", "--day", "soon"], ("openai", "scipy")),
+        (["explain", "x"], ("openai",)),
+        (["eval", "--incident", "flush"], ("openai", "numpy", "psycopg")),
+    ],
+)
+def test_what_a_command_does_not_come_to_need_it_does_not_import(
+    arguments: list[str], spared: tuple[str, ...]
+) -> None:
+    script = (
+        "import sys\nfrom auditor.cli import run_command_line\n"
+        f"code = run_command_line({arguments!r})\n"
+        f"print([name for name in {spared!r} if name in sys.modules], code)"
+    )
+    nowhere = {"AUDITOR_DATABASE_URL": "postgresql://me@127.0.0.1:1/db?connect_timeout=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=BARE | nowhere
+    )
+    assert done.stdout.splitlines()[-1] in {"[] 2", "[] 3"}
+
+
+@cache
+def _help() -> str:
+    return _started("--help").stdout
+
+
+@pytest.mark.parametrize(
     "command", ["run", "demo", "replay", "score", "explain", "digest", "migrate", "baseline", "observations"]
 )
 def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
-    assert f"  {command} " in _auditor("--help").stdout
+    assert f"  {command} " in _help()
     done = _auditor(command, "--help")
     assert done.returncode == 0
     assert "Usage:" in done.stdout

@@ -6,27 +6,22 @@ import csv
 import gzip
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from tests.warm_start import auditor
+
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 HEADER = "timestamp,value,expected,lower,upper,score,p_value,flag"
 
 
 def _score(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "auditor", "score", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.defpath, "HOME": "/dev/null"},
-    )
+    return auditor("score", *arguments, env={"PATH": os.defpath, "HOME": "/dev/null"})
 
 
 def _rows(count: int = 3000) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,13 @@ class Lived:
             self.collector.flush()
         return Figures(self.events[reported:], first, count)
 
+    def twin(self) -> Lived:
+        """The same world with a life of its own from now on, of which alone it keeps the events."""
+        clock = SimulatedClock(self.world.clock.now)
+        events, collector = _reporting(clock)
+        own = {id(self.world.clock): clock, id(self.collector): collector}
+        return Lived(copy.deepcopy(self.world, own), collector, events)
+
     def fault(self, kind: str, minutes: int) -> Figures:
         """A fault of so many minutes that begins now, lived through to its end."""
         start = self.world.next_minute
@@ -73,10 +81,14 @@ def live(
 ) -> Lived:
     """A new world, warmed up so long."""
     clock = SimulatedClock(60.0 * first_minute)
-    events: list[dict[str, Any]] = []
-    collector = Collector(events.extend, batch_size=10**6, max_events=10**7, clock=clock)
+    events, collector = _reporting(clock)
     world = World(clock, collector, first_minute=first_minute, seed=seed, traffic=traffic)
     lived = Lived(world, collector, events)
     if warm_minutes:
         lived.minutes(warm_minutes)
     return lived
+
+
+def _reporting(clock: SimulatedClock) -> tuple[list[dict[str, Any]], Collector]:
+    events: list[dict[str, Any]] = []
+    return events, Collector(events.extend, batch_size=10**6, max_events=10**7, clock=clock)

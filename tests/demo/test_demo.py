@@ -26,6 +26,7 @@ from auditor.demo.tell import Teller, leading_observation
 from auditor.demo.view import LiveView
 from auditor.errors import DependencyUnreachable
 from auditor.settings import read_settings
+from tests import warm_start
 from tests.demo.test_screen import stage
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def auditor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         check=False,
         timeout=200,
     )
+
+
+def quickly(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return warm_start.auditor(*arguments, env={**os.environ, **environment})
 
 
 class Shown:
@@ -128,19 +133,19 @@ def test_no_event_lies_ahead_of_the_time_at_which_it_was_stored(
 def test_replay_over_what_the_demo_kept_is_what_the_service_said(
     shown: Shown, kept: psycopg.Connection[Any]
 ) -> None:
-    done = auditor("replay", "--fail-on-diff", AUDITOR_EMBEDDED_DIR=str(shown.folder))
+    done = quickly("replay", "--fail-on-diff", AUDITOR_EMBEDDED_DIR=str(shown.folder))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_folder_that_holds_windows_is_refused(shown: Shown, kept: psycopg.Connection[Any]) -> None:
-    done = auditor("demo", "--format", "json", "--keep", str(shown.folder))
+    done = quickly("demo", "--format", "json", "--keep", str(shown.folder))
     assert done.returncode == 2
     assert "already holds windows" in done.stderr
     assert done.stdout == ""
 
 
 def test_a_wrong_fault_is_refused_before_anything_is_started(tmp_path: Path) -> None:
-    done = auditor("demo", "--fault", "capacity-cut", TMPDIR=str(tmp_path))
+    done = quickly("demo", "--fault", "capacity-cut", TMPDIR=str(tmp_path))
     assert done.returncode == 2
     assert done.stderr == "auditor: There is no fault 'capacity-cut': did you mean capacity_cut?\n"
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from tests.demo.lived import FIRST_MINUTE, live
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.demo.lived import Figures
+    from tests.demo.lived import Figures, Lived
 
+pytestmark = pytest.mark.xdist_group("world")  # it is warmed up once, by one worker
 WARM = 240
 QUICK = Traffic(per_minute=150.0, daily=0.0)
 
@@ -26,7 +28,7 @@ def told(figures: Figures) -> list[dict[str, Any]]:
 
 
 def test_a_healthy_cache_is_full_steady_and_mostly_hit() -> None:
-    lived = live(warm_minutes=WARM, traffic=QUICK)
+    lived = _warm().twin()
     hours = [lived.minutes(60) for _ in range(3)]
     for hour in hours:
         assert 0.7 < hour.hit_rate < 0.85
@@ -120,9 +122,21 @@ def test_each_fault_has_its_physics_held_here() -> None:
     assert set(CHANGES) == set(FAULTS)
 
 
+@cache
+def _warm() -> Lived:
+    return live(warm_minutes=WARM, traffic=QUICK)
+
+
+def test_a_twin_lives_as_the_world_would_and_leaves_it_alone() -> None:
+    twins = [_warm().twin() for _ in range(2)]
+    assert told(twins[0].minutes(30)) == told(twins[1].minutes(30))
+    lived = live(warm_minutes=WARM, traffic=QUICK)
+    assert told(lived.minutes(30)) == told(_warm().twin().minutes(30))
+
+
 @pytest.fixture(scope="module")
 def well() -> tuple[Figures, Figures]:
-    lived = live(warm_minutes=WARM, traffic=QUICK)
+    lived = _warm().twin()
     during = lived.minutes(20)
     lived.minutes(60)
     return during, lived.minutes(30)
@@ -132,7 +146,7 @@ def well() -> tuple[Figures, Figures]:
 def test_a_fault_changes_what_its_cause_would_and_its_end_mends_it(
     kind: str, well: tuple[Figures, Figures]
 ) -> None:
-    lived = live(warm_minutes=WARM, traffic=QUICK)
+    lived = _warm().twin()
     assert CHANGES[kind](well[0], lived.fault(kind, 20))
     FAULTS[kind].end(lived.world)
     lived.minutes(60)

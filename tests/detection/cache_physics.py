@@ -220,8 +220,7 @@ class World:
         lookup = HIT_MS * self.random.lognormal(0.0, 0.3) + now.lag_ms
         if (window.hits + window.misses) % self.sampled == 0:
             window.size.append(int(self.cache.currsize))
-        if key in self.cache:
-            self.cache[key]
+        if self._hit(key):
             window.hits += 1
             window.hit_ms.append(lookup)
             return
@@ -237,6 +236,14 @@ class World:
         if not failed:
             self.order += 1
             heapq.heappush(self.pending, (self.now + backend / 60_000.0, self.order, key))
+
+    def _hit(self, key: Any) -> bool:
+        """Whether a key is there, which makes it the most recently used."""
+        try:
+            self.cache[key]
+        except KeyError:
+            return False
+        return True
 
     def _land(self, until: float, window: Minute) -> None:
         while self.pending and self.pending[0][0] <= until:

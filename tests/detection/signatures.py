@@ -184,15 +184,18 @@ def _flags(
         "p99_response_time_ms",
         "cache_size",
     ):
-        signal = _signal(name, normal, series, start, stop)
-        operations = series["throughput"][0][start:stop].sum()
-        absolute = signal.observed - signal.expected
+        value, weight = (part[start:stop] for part in series[name])
+        expected, observed = normal.expected[name], _pooled(value, weight)
+        if not (math.isfinite(expected) and math.isfinite(observed)):
+            continue
+        operations, absolute = series["throughput"][0][start:stop].sum(), observed - expected
         if name == "error_rate":
             if absolute > 0.01 and absolute * operations >= 5:
                 flags[name] = "rise"
             continue
-        if not math.isfinite(signal.z) or abs(signal.z) < 4.5 or operations < 8:
+        z = _z(name, normal.spread[name], observed, expected, float(weight.sum()), stop - start)
+        if abs(z) < 4.5 or operations < 8:
             continue
-        if abs(absolute) >= floors.get(name, 0.25) * signal.expected:
+        if abs(absolute) >= floors.get(name, 0.25) * expected:
             flags[name] = "rise" if absolute > 0 else "drop"
     return flags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.detection.simulated import Course, windows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from auditor.detection.judgement import Observation
+    from auditor.detection.judgement import Judgement, Observation
 
 POLICY = Policy()
 DAY = 1440
@@ -76,6 +77,11 @@ def test_metrics_that_join_late_join_the_incident_that_is_open() -> None:
     assert 10 <= errors.window_end_minute - errors.window_start_minute <= 12
 
 
+@cache
+def _clean() -> Judgement:
+    return judge(None, windows(7 * DAY), POLICY)
+
+
 @pytest.mark.parametrize("worse", ["hit_rate", "miss_ms", "errors"])
 def test_two_days_of_an_incident_leave_what_is_expected_where_it_was_in_them_and_after(worse: str) -> None:
     def fault(plan: Course) -> None:
@@ -83,7 +89,7 @@ def test_two_days_of_an_incident_leave_what_is_expected_where_it_was_in_them_and
         column[4 * DAY : 6 * DAY] = {"hit_rate": 0.4, "miss_ms": 1500.0, "errors": 0.1}[worse]
 
     hurt = judge(None, windows(7 * DAY, fault=fault), POLICY)
-    clean = judge(None, windows(7 * DAY), POLICY)
+    clean = _clean()
     metric = {"hit_rate": "hit_rate", "miss_ms": "avg_response_time_ms", "errors": "error_rate"}[worse]
     late = slice(5 * DAY, 7 * DAY)
     expected, without = (j.ledger.scores[metric].expected[late] for j in (hurt, clean))

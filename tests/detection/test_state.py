@@ -47,7 +47,7 @@ def _read_anew(state: State) -> State:
 
 def test_minute_by_minute_the_state_itself_and_its_json_give_the_same() -> None:
     kept = parsed = judge(None, BLOCK.slice(0, 100), POLICY).state
-    for at in range(100, len(BLOCK)):
+    for at in range(100, 345):  # past the end of the last incident
         window = BLOCK.slice(at, at + 1)
         by_kept, by_parsed = judge(kept, window, POLICY), judge(_read_anew(parsed), window, POLICY)
         assert _told(by_kept) == _told(by_parsed)

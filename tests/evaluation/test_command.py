@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from auditor.resources import prompts_folder
 from tests.evaluation.server import ModelServer, model_server
+from tests.warm_start import auditor
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -29,13 +29,7 @@ def server() -> Iterator[ModelServer]:
 
 
 def _eval(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "auditor", "eval", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.defpath, "HOME": "/dev/null"} | environment,
-    )
+    return auditor("eval", *arguments, env={"PATH": os.defpath, "HOME": "/dev/null"} | environment)
 
 
 def _runs(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, str], dict[str, Any]]:

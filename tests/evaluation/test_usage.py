@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from auditor.resources import prompts_folder
+from tests.warm_start import auditor
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 
 def _eval(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "auditor", "eval", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.defpath, "HOME": "/dev/null"} | environment,
-    )
+    return auditor("eval", *arguments, env={"PATH": os.defpath, "HOME": "/dev/null"} | environment)
 
 
 @pytest.mark.parametrize(

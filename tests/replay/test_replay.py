@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-import subprocess
-import sys
 import time
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -19,8 +17,10 @@ from pyarrow import parquet
 from auditor.detection.windows import COLUMNS
 from tests.detection.simulated import Course, windows
 from tests.replay.stored import rows, store, write_csv
+from tests.warm_start import auditor
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 MINUTES = 700
@@ -43,13 +43,7 @@ def found() -> list[dict[str, Any]]:
 
 
 def _auditor(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "auditor", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/dev/null"} | environment,
-    )
+    done = auditor(*arguments, env={"PATH": "/usr/bin:/bin", "HOME": "/dev/null"} | environment)
     assert done.returncode == code, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     return done

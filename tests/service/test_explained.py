@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests import warm_start
 from tests.database.incidents import calls
 from tests.detection.simulated import windows
 from tests.model.asking import KEY
@@ -57,13 +58,7 @@ def environment(dsn: str | None, url: str | None = None, **given: str) -> dict[s
 
 
 def auditor(*arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "auditor", *arguments],
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return warm_start.auditor(*arguments, env=environment(**variables))
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import pytest
 from tests.supabase.events import ingest
 from tests.supabase.standing import running_supabase
 from tests.supabase.test_service import environment, of_project
+from tests.warm_start import auditor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +29,7 @@ LINKS = [
 
 
 def doctor(variables: dict[str, str], *options: str) -> tuple[int, dict[str, dict[str, Any]], str]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "auditor", "doctor", "--format", "json", "--seconds", "5", *options],
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = auditor("doctor", "--format", "json", "--seconds", "5", *options, env=variables)
     assert "Traceback" not in ended.stderr, ended.stderr
     answer = json.loads(ended.stdout)
     assert answer["healthy"] == (ended.returncode == 0)
@@ -47,8 +42,9 @@ def doctor(variables: dict[str, str], *options: str) -> tuple[int, dict[str, dic
 
 def run(variables: dict[str, str], *arguments: str) -> str:
     """Run a command of the auditor that has to end well; what it printed."""
-    command = [sys.executable, "-m", "auditor", *arguments]
-    return subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout
+    ended = auditor(*arguments, env=variables)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def broken(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -67,8 +63,7 @@ def mend_by_sql(dsn: str, mend: str) -> None:
 def healthy(project: Supabase) -> Supabase:
     """A project with one live cache that is audited and has a baseline."""
     now = time.time()
-    for minute in range(1, 30):
-        ingest(project.dsn, now - 60 * minute)
+    ingest(project.dsn, *(now - 60 * minute for minute in range(1, 30)))
     with psycopg.connect(project.dsn, autocommit=True) as connection:
         connection.execute(
             "insert into monitoring.cache_baseline_metrics (implementation_type, baseline_period_start, baseline_period_end)"
@@ -234,8 +229,8 @@ def test_a_project_of_private_channels_is_found_and_its_mend_works(healthy: Supa
 def test_a_stale_collector_a_missing_baseline_and_a_lag_are_found_and_their_mends_work(
     project: Supabase, tmp_path: Path
 ) -> None:
-    for minute in range(30, 130):
-        ingest(project.dsn, time.time() - 60 * minute)
+    now = time.time()
+    ingest(project.dsn, *(now - 60 * minute for minute in range(30, 130)))
     variables = of_project(project)
     _, found, _ = doctor(variables)
     assert broken(found) == ["collector", "baseline", "lag", "coverage"]
@@ -296,10 +291,7 @@ def test_the_embedded_server_is_examined_where_no_database_is_named(tmp_path: Pa
 
 def test_the_text_is_one_line_for_each_link_and_one_for_each_mend(healthy: Supabase) -> None:
     healthy.realtime.faults.refuse = True
-    ended = subprocess.run(
-        [sys.executable, "-m", "auditor", "doctor", "--seconds", "2"],
-        env=of_project(healthy), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = auditor("doctor", "--seconds", "2", env=of_project(healthy))
     assert ended.returncode == 1
     lines = ended.stdout.splitlines()
     assert len(lines) == len(LINKS) + 1

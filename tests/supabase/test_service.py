@@ -20,6 +20,7 @@ from auditor.database.postgres import PostgresStore
 from auditor.database.realtime import RealtimeHealth
 from auditor.service.auditor import Auditor
 from auditor.settings import Settings
+from tests import warm_start
 from tests.service.test_service import _ask, _done, _fill, _written
 from tests.service.worker import eventually
 from tests.supabase.events import ingest
@@ -241,10 +242,7 @@ def test_an_outage_of_the_project_is_waited_out(project: Supabase, tmp_path: Pat
 
 def test_what_is_tried_again_is_told_once_with_its_reason(project: Supabase, tmp_path: Path) -> None:
     project.rest.faults.answers = [(503, {"code": "PGRST001", "message": "no connection"})] * 3
-    ended = subprocess.run(
-        [sys.executable, "-m", "auditor", "run", "--once"],
-        env=of_project(project), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ended = warm_start.auditor("run", "--once", env=of_project(project))
     assert ended.returncode == 0, ended.stderr
     (tmp_path / "log").write_text(ended.stderr)
     [told] = logged(tmp_path / "log", "trying_again")
@@ -254,9 +252,7 @@ def test_what_is_tried_again_is_told_once_with_its_reason(project: Supabase, tmp
 
 def test_a_wrong_key_ends_the_start_with_its_mend(project: Supabase) -> None:
     variables = of_project(project) | {"SUPABASE_SERVICE_ROLE_KEY": project.anon_key}
-    ended = subprocess.run(
-        [sys.executable, "-m", "auditor", "run"], env=variables, capture_output=True, text=True, check=False
-    )
+    ended = warm_start.auditor("run", env=variables)
     assert ended.returncode == 3
     assert "denies this key access to schema monitoring" in ended.stderr
     assert project.anon_key not in ended.stderr

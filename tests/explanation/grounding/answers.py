@@ -49,9 +49,14 @@ def _facts(purpose: Purpose, text: str) -> Facts:
     return facts_of(Brief(purpose, json.loads(text)))
 
 
+def facts(brief: Brief) -> Facts:
+    """The facts of a brief, read once for all the sentences that are checked against them."""
+    return _facts(brief.purpose, brief.text)
+
+
 def checked(answer: Reply, brief: Brief) -> Checked:
-    """An answer's check, for tests of thousands of answers to a few briefs: the facts of each are read once."""
-    return check_against(_facts(brief.purpose, brief.text), answer)
+    """An answer's check, for tests of thousands of answers to a few briefs."""
+    return check_against(facts(brief), answer)
 
 
 def stands(brief: Brief, field: str, sentence: str) -> bool:

@@ -12,13 +12,13 @@ from auditor.detection.diagnosis import rank_causes
 from auditor.evaluation.incidents import read_incidents
 from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.grounding.context import Context
-from auditor.explanation.grounding.told import facts_of
 from auditor.explanation.grounding.verdict import reasons
 from auditor.explanation.template import observation_row
 from auditor.resources import evals_folder
 from tests.detection.cache_faults import FAULTS, run_fault
 from tests.detection.cache_physics import SHAPES, warm_world
 from tests.detection.signatures import signature_after
+from tests.explanation.grounding.answers import facts
 from tests.explanation.grounding.briefs import INCIDENTS, brief, metric
 from tests.explanation.observations import observation
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def _failing(text: str, about: Brief, field: str, cause: str = "") -> list[tuple[str, str]]:
-    facts = facts_of(about)
-    context = Context(facts, field, cause or next(iter(facts.ranks)), cache=facts.cache)
+    told = facts(about)
+    context = Context(told, field, cause or next(iter(told.ranks)), cache=told.cache)
     return [(sentence, reason) for sentence, reason in reasons(text, context) if reason]
 
 
