@@ -36,7 +36,7 @@ bench: $(VENV)/.installed  ## the measured figures: ingest, replay, latency, mem
 weights: constraints.txt  ## train what `auditor score` ships with, from the labelled series in SERIES_DIR
 	$(PYTHON) -m venv build/weights
 	build/weights/bin/pip install --quiet --require-hashes -r constraints-runtime.txt
-	build/weights/bin/pip install --quiet 'scikit-learn==1.9.1'
+	build/weights/bin/pip install --quiet 'lightgbm==4.7.0'
 	build/weights/bin/python -m benchmarks.series_training
 
 # PostgreSQL 16 and 18 are in the wheel; 15 and 17 come from npm (or Debian's postgresql-15) for the upgrade tests.

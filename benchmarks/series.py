@@ -18,7 +18,7 @@ from benchmarks.series_judging import judged
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HEAD = f"{'':12}{'series':>7}{'event F1':>10}{'AP':>7}{'flag precision':>16}{'recall':>8}{'false a week':>14}"
+HEAD = f"{'':12}{'series':>7}{'event F1':>10}{'by 7':>7}{'AP':>7}{'flag precision':>16}{'recall':>8}{'false a week':>14}"
 
 
 def main(quick: bool = False) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def main(quick: bool = False) -> dict[str, Any]:
 def row(name: str, figures: Mapping[str, float]) -> str:
     """A line under `HEAD`."""
     return (
-        f"{name:12}{figures['series']:7.0f}{figures['event_f1']:10.3f}{figures['ap']:7.3f}"
+        f"{name:12}{figures['series']:7.0f}{figures['event_f1']:10.3f}{figures['prompt_f1']:7.3f}{figures['ap']:7.3f}"
         f"{figures['flag_precision']:16.3f}{figures['flag_recall']:8.3f}{figures['flag_false_a_week']:14.2f}"
     )
 

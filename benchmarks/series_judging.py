@@ -1,7 +1,8 @@
 """How well scores find labelled events: average precision over points, and F1 over events at one threshold for a whole family.
 
 Only the second half of each series is judged; the threshold is chosen on the first half, less its first quarter. An event is found if an alarm
-falls within five points of it; alarms elsewhere cost one false alarm for every started ten points.
+falls within five points of it, and promptly if one does by the seventh point after its start; alarms elsewhere cost one false alarm for every
+started ten points.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from benchmarks.series_data import Series
 
 TOGETHER: Final = 10
+PROMPT: Final = 7
+"""Points after an event's start by which it is to be found for the second F1."""
 WEEK_SECONDS: Final = 604_800.0
 THRESHOLDS: Final = 60
 
@@ -27,8 +30,8 @@ def judged(series: Sequence[Series], scores: Sequence[Floats], flags: Sequence[F
     """The figures of a family; `scores` (NaN counts as nought) and `flags` by row of each series."""
     clean = [np.nan_to_num(score) for score in scores]
     thresholds = np.unique(np.quantile(np.concatenate(clean), 1.0 - np.geomspace(0.2, 1e-5, THRESHOLDS)))
-    chosen, tested = np.zeros((len(thresholds), 3)), np.zeros((len(thresholds), 3))
-    flagged, weeks, precisions = np.zeros(3), 0.0, []
+    chosen, tested = np.zeros((len(thresholds), 4)), np.zeros((len(thresholds), 4))
+    flagged, weeks, precisions = np.zeros(4), 0.0, []
     for one, score, flag in zip(series, clean, flags, strict=True):
         half = len(score) // 2
         first, second = slice(half // 4, half), slice(half, None)
@@ -39,12 +42,15 @@ def judged(series: Sequence[Series], scores: Sequence[Floats], flags: Sequence[F
         weeks += (len(score) - half) * one.seconds / WEEK_SECONDS
         if one.label[second].any():
             precisions.append(average_precision(one.label[second], score[second]))
-    best = int(np.argmax([_f1(*row) for row in chosen]))
-    events, found, false = flagged
+    best = int(np.argmax([_f1(events, found, false) for events, found, _, false in chosen]))
+    events, found, prompt, false = tested[best]
+    f1, prompt_f1 = _f1(events, found, false), _f1(events, prompt, false)
+    events, found, _, false = flagged
     return {
         "series": len(series),
         "ap": float(np.mean(precisions)) if precisions else float("nan"),
-        "event_f1": _f1(*tested[best]),
+        "event_f1": f1,
+        "prompt_f1": prompt_f1,
         "flag_precision": found / max(found + false, 1.0),
         "flag_recall": found / max(events, 1.0),
         "flag_false_a_week": false / weeks,
@@ -61,20 +67,21 @@ def average_precision(label: Floats, score: Floats) -> float:
 
 
 def _counts(label: Floats, alarmed: np.typing.NDArray[np.bool_]) -> Floats:
-    """Events, those found, false alarms."""
+    """Events, those found, those found promptly, false alarms."""
     edges = np.diff(np.concatenate([[0], (label > 0).astype(np.int8), [0]]))
     starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     near = np.zeros(len(label), dtype=np.bool_)
-    found = 0
+    found = prompt = 0
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         within = slice(max(0, start - TOLERANCE), stop + TOLERANCE)
         found += bool(alarmed[within].any())
+        prompt += bool(alarmed[within.start : min(within.stop, start + PROMPT + 1)].any())
         near[within] = True
     false, last = 0, -TOGETHER
     for at in np.flatnonzero(alarmed & ~near).tolist():
         if at - last >= TOGETHER:
             false, last = false + 1, at
-    return np.array([len(starts), found, false], dtype=np.float64)
+    return np.array([len(starts), found, prompt, false], dtype=np.float64)
 
 
 def _f1(events: float, found: float, false: float) -> float:

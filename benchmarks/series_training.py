@@ -1,6 +1,6 @@
 """Train the weights that `auditor score` ships with, from labelled series: `SERIES_DIR=... python -m benchmarks.series_training [FILE]`.
 
-It needs scikit-learn besides the project's own packages; `make weights` makes an environment for it. Everything is seeded: the same
+It needs LightGBM besides the project's own packages; `make weights` makes an environment for it. Everything is seeded: the same
 series and versions give the same file. The p-values are of margins that were found out of fold, by trees that had not seen the series.
 """
 
@@ -30,20 +30,24 @@ if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
 FOLDS: Final = 5
-TREES: Final = 150
+TREES: Final[Mapping[str, int]] = {"alarms": 150, "traces": 100}
 SETTINGS: Final[Mapping[str, Any]] = {
-    "max_iter": TREES,
+    "objective": "binary",
     "learning_rate": 0.06,
-    "max_leaf_nodes": 15,
-    "min_samples_leaf": 100,
-    "l2_regularization": 5.0,
-    "early_stopping": False,
-    "random_state": 0,
+    "num_leaves": 15,
+    "min_data_in_leaf": 100,
+    "lambda_l2": 5.0,
+    "seed": 0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
 }
 SHARE: Final = 0.15
 """Share of the ordinary points that is learned from; the rest are like them."""
 LONG_EVENT: Final = 30
 """Points of an event that count in full; of a longer one they share this weight."""
+MORE_OF_LONG: Final = 1.0
+"""For the traces the points of longer events weigh more: by so much of the mean weight of the series' labelled points each."""
 MOST_OF_A_SERIES: Final = 150.0
 """Weight of a series' events beyond which they count by its square root, so that one series does not rule."""
 ORDINARY: Final = 0.1
@@ -70,8 +74,8 @@ def described(series: Series) -> Columns:
 
 def sampled(
     series: Series, columns: Columns, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], Floats, Floats]:
-    """Rows to learn from, whether they are of an event, and their weights."""
+) -> tuple[NDArray[np.float32], Floats, Floats, Floats]:
+    """Rows to learn from, whether they are of an event, and their weights for alarms and for traces."""
     started = columns["age"] > STARTED
     eventful = np.flatnonzero((series.label > 0) & started)
     ordinary = np.flatnonzero(~series.near_an_event & started)
@@ -81,54 +85,76 @@ def sampled(
         rng.choice(part, int(len(part) * share), replace=False)
         for part, share in ((ordinary[hard], all_of), (ordinary[~hard], SHARE))
     ]
-    weight = _event_weights(series.label)[eventful]
-    if weight.sum() > MOST_OF_A_SERIES:
-        weight = weight * np.sqrt(MOST_OF_A_SERIES / weight.sum())
+    by_event, by_point = _event_weights(series.label, eventful)
     few = HOURLY if series.seconds >= HOUR else 1.0
     rows = np.concatenate([eventful, *taken])
-    weights = np.concatenate(
-        [weight, np.full(len(taken[0]), ORDINARY / all_of), np.full(len(taken[1]), ORDINARY / SHARE)]
-    )
+    ordinary_weights = [
+        np.full(len(taken[0]), ORDINARY / all_of),
+        np.full(len(taken[1]), ORDINARY / SHARE),
+    ]
     truth = np.concatenate([np.ones(len(eventful)), np.zeros(len(rows) - len(eventful))])
-    return np.column_stack([columns[name][rows] for name in NAMES]), truth, few * weights
+    return (
+        np.column_stack([columns[name][rows] for name in NAMES]),
+        truth,
+        few * np.concatenate([by_event, *ordinary_weights]),
+        few * np.concatenate([by_point, *ordinary_weights]),
+    )
 
 
-def _event_weights(label: Floats) -> Floats:
+def _event_weights(label: Floats, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """What the labelled rows weigh where events count, and where points of long events count more."""
     edges = np.diff(np.concatenate([[0], (label > 0).astype(np.int8), [0]]))
     weights = np.ones(len(label))
     for start, stop in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
         length = int(stop) - int(start)
         weights[start:stop] = min(length, LONG_EVENT) / length
-    return weights
+    by_event = weights[rows]
+    of_long = by_event < 1.0
+    total = by_event.sum()
+    if total > MOST_OF_A_SERIES:
+        by_event = by_event * np.sqrt(MOST_OF_A_SERIES / total)
+    return by_event, by_event + MORE_OF_LONG * by_event.sum() / max(len(rows), 1) * of_long
 
 
 def fit(series: Sequence[Series], columns: Sequence[Columns], seed: int) -> dict[str, Any]:
     """Fit the trees; what `Model.from_json` reads, with a table that says nothing yet."""
     rng = np.random.default_rng(seed)
     parts = [sampled(one, of_one, rng) for one, of_one in zip(series, columns, strict=True)]
-    features, truth, weight = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    ensemble = importlib.import_module("sklearn.ensemble")
-    fitted = ensemble.HistGradientBoostingClassifier(
-        **SETTINGS, monotonic_cst=[int(name in RISING) for name in NAMES]
-    ).fit(features, truth, sample_weight=weight)
+    features, truth, by_event, by_point = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    lightgbm = importlib.import_module("lightgbm")
+    rising = [int(name in RISING) for name in NAMES]
+    settings = {**SETTINGS, "monotone_constraints": rising}
+    data = lightgbm.Dataset(features, truth, free_raw_data=False)
+    trees = {
+        kind: lightgbm.train(settings, data.set_weight(weight), TREES[kind]).dump_model()["tree_info"]
+        for kind, weight in (("alarms", by_event), ("traces", by_point))
+    }
     return {
         "version": MODEL_VERSION,
         "features": list(NAMES),
-        "base": float(fitted._baseline_prediction.ravel()[0]),  # noqa: SLF001 - there is no other way to it
-        "trees": [_tree(stage[0].nodes) for stage in fitted._predictors],  # noqa: SLF001 - as above
+        **{kind: [_tree(tree["tree_structure"]) for tree in grown] for kind, grown in trees.items()},
         "reference": {"seconds": [MINUTE, HOUR], "margins": [0.0, 1.0], "rates": [[1.0, 0.1], [1.0, 0.1]]},
     }
 
 
-def _tree(nodes: NDArray[Any]) -> dict[str, list[float]]:
-    leaf = nodes["is_leaf"].astype(bool)
-    return {
-        "feature": np.where(leaf, -1, nodes["feature_idx"]).tolist(),
-        "threshold": [float(f"{x:.6g}") for x in np.where(leaf, 0.0, nodes["num_threshold"])],
-        "left": np.where(leaf, 0, nodes["left"]).tolist(),
-        "right": np.where(leaf, 0, nodes["right"]).tolist(),
-        "value": [float(f"{x:.5g}") for x in np.where(leaf, nodes["value"], 0.0)],
-    }
+def _tree(root: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Nested nodes as lists by node, the first the root."""
+    stored: dict[str, list[float]] = {name: [] for name in ("feature", "threshold", "left", "right", "value")}
+
+    def put(node: Mapping[str, Any]) -> int:
+        at = len(stored["feature"])
+        stored["feature"].append(node.get("split_feature", -1))
+        stored["threshold"].append(float(f"{node.get('threshold', 0.0):.6g}"))
+        stored["value"].append(float(f"{node.get('leaf_value', 0.0):.5g}"))
+        stored["left"].append(0)
+        stored["right"].append(0)
+        if "split_feature" in node:
+            stored["left"][at] = put(node["left_child"])
+            stored["right"][at] = put(node["right_child"])
+        return at
+
+    put(root)
+    return stored
 
 
 def scores_of(model: Model, columns: Columns) -> Floats:

@@ -18,9 +18,12 @@ from auditor.detection.series.filters import (
     trailing_median,
     trailing_minimum,
 )
+from auditor.detection.series.lasting import LASTING, Lasting, OffSeason
 from auditor.detection.series.season import seasonal
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from auditor.detection.series.grid import Grid
     from auditor.detection.windows import Floats
 
@@ -50,8 +53,8 @@ CONTEXT: Final = (
 """The onset (fast and level), its falling and trailing maxima, recent means of sizes, and how often this series is strange."""
 PLAIN: Final = ("hi", "lo", "age", "flat", "zero", "logP")
 """How far outside all that was ever seen; periods seen; shares of repeats and noughts; points a period."""
-NAMES: Final = CALIBRATED + PLAIN + CONTEXT
-RISING: Final = frozenset(CALIBRATED)
+NAMES: Final = CALIBRATED + PLAIN + CONTEXT + LASTING
+RISING: Final = frozenset(CALIBRATED + LASTING)
 """Features that can only make a point stranger."""
 
 
@@ -116,20 +119,26 @@ class _Description:
         scale = self.blocks.scale(residual, 0.5 * self.blocks_a_period)
         return np.where(np.isfinite(scale), scale, np.inf) + self.floor
 
-    def _calibrate(self, name: str, residual: Floats, scale: Floats, known: Floats | None = None) -> None:
+    def _calibrate(
+        self, name: str, residual: Floats, scale: Floats, known: NDArray[np.bool_] | None = None
+    ) -> None:
         size = np.minimum(np.abs(residual) / scale, MOST_Z)
         if known is not None:
             size = np.where(known, size, 0.0)
         self.found[name] = self.blocks.calibrated(size, self.blocks.calibration(size))
 
     def whole(self) -> Described:
-        # the two halves share nothing, and numpy lets go of the interpreter while it counts
+        # the two halves share the season alone, and numpy lets go of the interpreter while it counts
         with ThreadPoolExecutor(1) as other:
-            seasonal_half = other.submit(self._against_season)
+            season = other.submit(self._season)
+            seasonal_half = other.submit(lambda: self._against_season(season.result()))
             fast, fast_scale = self._against_the_recent_past()
-            level, level_scale, seasoned = seasonal_half.result()
+            off = season.result()
+            lasting = Lasting(self.blocks, self.blocks_a_period, off, self.floor)
+            self.found.update(lasting.features(self.away_from_level))
+            level, level_scale = seasonal_half.result()
         self._context()
-        expected = self._expected(fast, fast_scale, level, level_scale, seasoned)
+        expected = self._expected(fast, fast_scale, level, level_scale, off.known)
         residual = self.value - expected
         scale = self._scale(residual)
         calibration = self.blocks.calibration(np.minimum(np.abs(residual) / scale, MOST_Z))
@@ -157,16 +166,20 @@ class _Description:
         self._outside()
         return fast, fast_scale
 
-    def _against_season(self) -> tuple[Floats, Floats, Floats]:
-        """The season, then the season with the local level on top; the latter's residual, its scale and where there is a season."""
-        grid, value = self.grid, self.value
+    def _season(self) -> OffSeason:
+        grid = self.grid
         slots = np.full(int(grid.slot[-1]) + 1, np.nan)
-        slots[grid.slot] = value
+        slots[grid.slot] = self.value
         shape, spread = (part[grid.slot] for part in seasonal(slots, grid.period))
-        seasoned = np.isfinite(shape)
-        off = np.where(seasoned, value - shape, 0.0)
-        self._calibrate("seas", off, np.maximum(self._scale(off), np.nan_to_num(spread)), seasoned)
-        slow = SLOW_POINTS if grid.period >= SLOW_POINTS else grid.period // 2 * 2 + 1
+        known = np.isfinite(shape)
+        return OffSeason(np.where(known, self.value - shape, 0.0), known, np.nan_to_num(spread))
+
+    def _against_season(self, season: OffSeason) -> tuple[Floats, Floats]:
+        """The season, then the season with the local level on top; the latter's residual and its scale."""
+        off, seasoned = season.by, season.known
+        self._calibrate("seas", off, np.maximum(self._scale(off), season.spread), seasoned)
+        period = self.grid.period
+        slow = SLOW_POINTS if period >= SLOW_POINTS else period // 2 * 2 + 1
         for name, width in (("lev", 61), ("lev15", 15), ("levslow", slow)):
             residual = np.where(seasoned, off - lagged(trailing_median(off, width)), 0.0)
             scale = self._scale(residual)
@@ -176,7 +189,7 @@ class _Description:
         for width in (3, 7, 15):
             mean = trailing_mean(level, width)
             self._calibrate(f"lev_a{width}", mean, self._scale(mean), seasoned)
-        return level, level_scale, seasoned
+        return level, level_scale
 
     def _bridged(self) -> Floats:
         """The values moved so that none jumps where there was a long gap: what was before it says nothing of the nearest past."""
@@ -213,7 +226,12 @@ class _Description:
         found["rate"] = ewma((onset > 2.0).astype(np.float64), 1.0 / 1440.0)
 
     def _expected(
-        self, fast: Floats, fast_scale: Floats, level: Floats, level_scale: Floats, seasoned: Floats
+        self,
+        fast: Floats,
+        fast_scale: Floats,
+        level: Floats,
+        level_scale: Floats,
+        seasoned: NDArray[np.bool_],
     ) -> Floats:
         """Both forecasts, weighted by the inverse squares of how far off they have been (Bates and Granger, 1969)."""
         ratio = np.where(np.isfinite(fast_scale) & np.isfinite(level_scale), fast_scale, 1.0) / level_scale

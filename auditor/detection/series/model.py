@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
     from auditor.detection.windows import Floats
 
-MODEL_VERSION: Final = 1
-GATE: Final = ("dm10", "seas_e", "lev_e", "levslow_e")
-"""Features that are raised in all that is strange, however little."""
-GATE_LEVEL: Final = 0.7
-"""Points with none of them above this are ordinary, and not looked at further."""
+MODEL_VERSION: Final = 2
+GATE: Final[Mapping[str, float]] = {
+    "dm10": 0.7, "seas_e": 0.7, "lev_e": 0.7, "levslow_e": 0.7, "held_e": 1.3, "held15": 1.8,
+}  # fmt: skip
+"""Features of which one at least is raised in all that is strange, however little. Points with none above its level are ordinary, and not looked
+at further."""
 LEAST_RATE: Final = 1e-12
 RULE_WEIGHT: Final = 1.5
 """What the rule counts beside the trees: they know more, it errs otherwise, and together they err less than either."""
+MOST_OF_TRACE: Final = 4.0
+"""The margin above which only the trees for alarms are believed: alarms of one a week begin near 6."""
 RULE_ONSET: Final = 2.5
 MOST_OF_RULE: Final = 4.0
 
@@ -34,8 +37,11 @@ class Model:
 
     Parameters
     ----------
-    trees, base
-        The sum of the trees, the base and the weighted `rule` is the margin of a point.
+    alarms
+        Trees that tell events from ordinary points, every event counting. Their sum and the weighted `rule` is the margin of a point.
+    traces
+        Trees that tell labelled points from others, every point of a long event counting more. Where their sum and the weighted rule is the
+        larger it is the margin instead, up to `MOST_OF_TRACE`: they order what lies below alarms.
     lowest
         The margin that no point is below.
     seconds
@@ -47,8 +53,8 @@ class Model:
         rise; found with the series' own labels and weights that had not seen them.
     """
 
-    trees: tuple[Tree, ...]
-    base: float
+    alarms: tuple[Tree, ...]
+    traces: tuple[Tree, ...]
     lowest: float
     seconds: Floats
     margins: Floats
@@ -65,12 +71,14 @@ class Model:
         """
         if stored["version"] != MODEL_VERSION or tuple(stored["features"]) != NAMES:
             raise ValueError("the model is not of this version of the auditor")
-        trees = tuple(Tree.from_json(tree) for tree in stored["trees"])
+        alarms, traces = (
+            tuple(Tree.from_json(tree) for tree in stored[kind]) for kind in ("alarms", "traces")
+        )
         reference = stored["reference"]
         return cls(
-            trees,
-            stored["base"],
-            stored["base"] + sum(float(tree.value.min()) for tree in trees),
+            alarms,
+            traces,
+            sum(float(tree.value.min()) for tree in alarms),
             np.array(reference["seconds"]),
             np.array(reference["margins"]),
             np.array(reference["rates"]),
@@ -81,13 +89,15 @@ class Model:
 
         It is shut too for what comes before position `first`.
         """
-        raised = np.maximum.reduce([features[name] for name in GATE])
-        looked_at = first + np.flatnonzero(raised[first:] > GATE_LEVEL)
-        found = 1.0 / (1.0 + exact_exp(GATE_LEVEL - raised))
+        raised = np.maximum.reduce([features[name] - level for name, level in GATE.items()])
+        looked_at = first + np.flatnonzero(raised[first:] > 0.0)
+        found = 1.0 / (1.0 + exact_exp(-raised))
         columns = [features[name][looked_at].astype(np.float32) for name in NAMES]
         if len(looked_at):
             by_rule = RULE_WEIGHT * rule(*(features[name][looked_at] for name in ("on", "dm10", "seas_e")))
-            found[looked_at] = 1.0 + margin(self.trees, self.base, columns) + by_rule - self.lowest
+            alarm = margin(self.alarms, 0.0, columns) + by_rule
+            trace = margin(self.traces, 0.0, columns) + by_rule
+            found[looked_at] = 1.0 + np.maximum(alarm, np.minimum(trace, MOST_OF_TRACE)) - self.lowest
         return found
 
     def p_values(self, scores: Floats, seconds: float) -> Floats:

@@ -71,9 +71,14 @@ class Tree:
     def add_to(self, total: Floats, columns: Sequence[NDArray[np.float32]]) -> None:
         """Add each point's leaf to its `total`, shape (n,), by the features' columns."""
         struck = np.zeros(len(total), dtype=np.uint16)
+        above, leaves = np.empty(len(total), dtype=np.bool_), np.empty_like(struck)
         for feature, threshold, left in self.splits:
-            struck |= np.multiply(columns[feature] > threshold, left, dtype=np.uint16)
-        total += self.value[_LOWEST[~struck]]
+            # in place and without a cast within the product: half of the time of the one-line formula
+            np.greater(columns[feature], threshold, out=above)
+            np.copyto(leaves, above)
+            np.multiply(leaves, left, out=leaves)
+            np.bitwise_or(struck, leaves, out=struck)
+        total += self.value.take(_LOWEST.take(~struck))
 
 
 def margin(trees: Sequence[Tree], base: float, columns: Sequence[NDArray[np.float32]]) -> Floats:
