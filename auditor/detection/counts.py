@@ -100,8 +100,9 @@ def _shown(
 def doubts_of(profile: Profile, outlook: Outlook, mean: Floats, lead: int) -> Floats:
     """How far operations of which `mean` are expected may be off on the link scale where they are doubted, counting noise included.
 
-    Shape (n,), as `mean`.
+    Shape (2, n), of a fall and of a rise; any fall before there has been a night that could tell what it is.
     """
     doubt = outlook.doubt[lead:]
     noise = 6.0 / np.maximum(mean, 1.0) + outlook.drift[_AT, lead:] + profile.spread[_AT]
-    return np.where(doubt > 0.0, doubt + 4.0 * np.sqrt(noise), 0.0)
+    either = np.where(doubt > 0.0, doubt + 4.0 * np.sqrt(noise), 0.0)
+    return np.array([either if profile.knows_nights else np.full_like(either, np.inf), either])

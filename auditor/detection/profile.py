@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.load import RESPONDING_AT, Load, log_lookups, shapes_behind, share_moved
-from auditor.detection.seasons import DAY, LEAST_WEEKS, WEEK, WEEK_DAYS, hours_of_week
+from auditor.detection.seasons import (
+    DAY,
+    LEAST_DAYS,
+    LEAST_WEEKS,
+    WEEK,
+    WEEK_DAYS,
+    WHOLE_DAY_HOURS,
+    hours_of_week,
+)
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tails.elementary import exact_exp
 from auditor.detection.tested import Test
@@ -160,6 +168,12 @@ class Profile:
             log_lookups(behind[:, 0], behind[:, 1]),
             np.stack([load.short for load in loads], axis=1)[:, hour],
         )
+
+    @property
+    def knows_nights(self) -> bool:
+        """Whether so many whole days have been seen that a night can be told from a failure."""
+        earliest = self.period_start_minute - (DAY - WHOLE_DAY_HOURS) * 60
+        return self.learned_minute // (60 * DAY) + -earliest // (60 * DAY) >= LEAST_DAYS
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)

@@ -118,7 +118,8 @@ class Tested:
     parts
         Gives the average latency's parts, hits and misses, tested: they have no findings of their own.
     doubts
-        Gives how far on the link scale the operations may be off for want of knowing the days of the week, shape (n,).
+        Gives how far on the link scale the operations may be off for want of knowing the nights and the days of the week, shape (2, n): below
+        and above.
     gathered
         Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 40).
     fewer
@@ -173,10 +174,10 @@ class Tested:
     @cached_property
     def doubtful(self) -> np.typing.NDArray[np.bool_]:
         """Where the operations are no further off than the doubt, which is then not nought."""
-        doubt = self.doubts()
+        falls, rises = self.doubts()
         value, expected = self.value[ROW["throughput"]], self.expected[ROW["throughput"]]
         least = np.maximum(expected, 1e-12)
-        within: np.typing.NDArray[np.bool_] = np.maximum(value, 1e-12) <= least * np.exp(doubt)
-        within &= value >= least * np.exp(-doubt)
-        within &= doubt > 0.0
+        within: np.typing.NDArray[np.bool_] = np.maximum(value, 1e-12) <= least * np.exp(rises)
+        within &= value >= least * np.exp(-falls)
+        within &= falls > 0.0
         return within

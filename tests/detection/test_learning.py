@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from scipy.stats import poisson
@@ -15,6 +17,10 @@ from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.state import no_peaks
 from benchmarks.null_traffic import NULLS, healthy
 from tests.detection.simulated import windows
+
+if TYPE_CHECKING:
+    from auditor.detection.windows import WindowBlock
+    from tests.detection.simulated import Course
 
 Floats = np.typing.NDArray[np.float64]
 FIRST_HOUR = 24 * 20_139
@@ -131,3 +137,24 @@ def test_a_worse_window_is_never_judged_better() -> None:
     assert np.all(np.diff([p for p, _ in found]) <= 0.0)
     assert np.all(np.diff([severe for _, severe in found]) >= 0)
     assert found[-1][1] == 2
+
+
+def _quiet_nights(days: int, *, stops: int | None = None) -> WindowBlock:
+    """Nobody asks from midnight to six; from the minute `stops` on for an hour either."""
+
+    def fault(plan: Course) -> None:
+        plan.traffic[np.arange(len(plan.traffic)) % 1440 < 360] = 0.0
+        if stops is not None:
+            plan.traffic[stops : stops + 60] = 0.0
+
+    return windows(days * 1440, fault=fault, noise=0.1)
+
+
+@pytest.mark.parametrize("began", [0, 720])
+def test_the_first_nights_without_traffic_are_no_findings_and_a_noon_without_it_is_one(began: int) -> None:
+    noon = 3 * 1440 + 720
+    block = _quiet_nights(4, stops=noon)
+    assert block.first_minute % 1440 == 0
+    told = judge(None, block.slice(began, len(block)), Policy()).observations
+    assert {(o.metric_name, o.direction, str(o.severity)) for o in told} == {("throughput", "drop", "info")}
+    assert {o.window_start_minute for o in told} == {block.first_minute + noon}
