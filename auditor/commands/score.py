@@ -10,6 +10,7 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from auditor.detection.series.scoring import Scored
 
 COLUMNS: Final = ("timestamp", "value", "expected", "lower", "upper", "score", "p_value", "flag")
-ROWS_AT_ONCE: Final = 65_536
-_FULL: Final = "%s,%.7g,%.7g,%.7g,%.5f,%.3g,%d"
-_ORDINARY: Final = "%s,%.7g,%.7g,%.7g,%.5f,1,0"
+ROWS_AT_ONCE: Final = 256
+"""Rows that are formatted by one operator: a third quicker than one by one."""
+_ROW: Final = "%s,%.7g,%.7g,%.7g,%.5f,%s\n"
+_ENTRIES: Final = _ROW.count("%")
+_ORDINARY: Final = "1,0"
+"""How a row ends that nothing is strange about: p-value and flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,25 +153,22 @@ def _written(rows: Rows, scored: Scored, output_format: str) -> Iterator[str]:
         yield from _json_lines(rows, scored)
         return
     yield ",".join(COLUMNS) + "\n"
-    columns = (
-        scored.expected,
-        scored.lower,
-        scored.upper,
-        scored.score,
-        scored.p_value,
-        scored.flag.astype(np.int8),
-    )
-    for start in range(0, len(rows.text), ROWS_AT_ONCE):
-        now = slice(start, start + ROWS_AT_ONCE)
-        parts = [column[now].tolist() for column in columns]
-        text = rows.text[now]
-        lines = [_ORDINARY % row for row in zip(text, *parts[:4], strict=True)]
-        for i in np.flatnonzero(scored.p_value[now] != 1.0).tolist():
-            lines[i] = _FULL % (text[i], *(part[i] for part in parts))
-        for i in np.flatnonzero(~np.isfinite(scored.upper[now])).tolist():
-            lines[i] = lines[i].replace("nan", "")
-        lines.append("")
-        yield "\n".join(lines)
+    columns = [column.tolist() for column in (scored.expected, scored.lower, scored.upper, scored.score)]
+    ends = [_ORDINARY] * len(rows.text)
+    rare = np.flatnonzero(scored.p_value != 1.0)
+    for i, p_value, flag in zip(rare.tolist(), scored.p_value[rare].tolist(), scored.flag[rare], strict=True):
+        ends[i] = f"{p_value:.3g},{flag:d}"
+    unknown = ~np.isfinite(scored.upper)
+    told = zip(rows.text, *columns, ends, strict=True)
+    for start in range(0, len(ends), ROWS_AT_ONCE):
+        part = tuple(chain.from_iterable(islice(told, ROWS_AT_ONCE)))
+        text = _ROW * (len(part) // _ENTRIES) % part
+        if unknown[start : start + ROWS_AT_ONCE].any():
+            lines = text.split("\n")
+            for i in np.flatnonzero(unknown[start : start + ROWS_AT_ONCE]).tolist():
+                lines[i] = lines[i].replace("nan", "")
+            text = "\n".join(lines)
+        yield text
 
 
 def _json_lines(rows: Rows, scored: Scored) -> Iterator[str]:
