@@ -197,6 +197,9 @@ class _Work:
                 self.verdicts.append(_NORMAL)
                 self.scores.append(quiet)
                 self.improbable.append(_NOT_IMPROBABLE)
+                end = chunk.last_minute + 1
+                if end % MINUTES == 0:
+                    self._close_hour(end, self._hour_parts(end))
                 return 1
         broken, reasons = broken_identities(chunk)
         fresh = signals_of(chunk)
@@ -299,6 +302,7 @@ class _Work:
             self._learn(end, "daily")
         else:
             memory.profile = profile.with_hour(hour, parts[:, Part.LEVEL])
+            memory.keep_spans(profile, end)
 
     def _relearning_at(self, profile: Profile) -> int:
         """Hours of history at which it is learned anew in the first day."""

@@ -39,11 +39,12 @@ def pass_quietly(
 ) -> Callable[[], dict[str, Scores]] | None:
     """Judge a window that nothing comes of, and remember it; gives the ledger's columns.
 
-    None where something may come of it, an incident is open or the hour begins or ends with it: then nothing has changed.
+    None where something may come of it, an incident is open or what came before it was judged otherwise: then nothing has changed. An hour that
+    ends with it is the fold's to close.
     """
     minute, profile = window.first_minute, memory.profile
     place = minute % MINUTES
-    if profile is None or not window.present[0] or place == MINUTES - 1:
+    if profile is None or not window.present[0]:
         return None
     if any(is_open(memory.tracks, track) for track in TRACKS) or broken_identities(window)[0][0]:
         return None

@@ -144,6 +144,12 @@ class Memory:
             self.ahead = Ahead.of(profile, hour_start)
         return OneWindow(self.ahead, gathered[2])
 
+    def keep_spans(self, before: Profile, hour_start: int) -> None:
+        """Keep what spans are sums of, once the level has moved at the end of an hour: what came before it was expected by the level of then."""
+        gathered = self.gathered_spans
+        if gathered is not None and gathered[0] is before and self.profile is not None:
+            self.gathered_spans = (self.profile, hour_start, gathered[2])
+
     def levels(self, profile: Profile, policy: Policy) -> Levels:
         """How surprising each test has to be, worked out once for a profile and a policy."""
         known = self.known_levels
