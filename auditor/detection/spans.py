@@ -31,16 +31,20 @@ def span_sums(values: Floats, lead: int) -> Floats:
     """
     if lead < LEAD:
         values = np.concatenate([np.zeros((*values.shape[:-1], LEAD - lead)), values], axis=-1)
-    count = values.shape[-1] - LEAD
-    two = values[..., 1:] + values[..., :-1]
-    four = two[..., 2:] + two[..., :-2]
-    eight = four[..., 4:] + four[..., :-4]
-    sums = np.empty((2, *values.shape[:-1], count))
-    sums[0] = four[..., 11:]
-    np.add(eight[..., 7:], four[..., 3 : 3 + count], out=sums[1])
-    sums[1] += two[..., 1 : 1 + count]
-    sums[1] += values[..., :count]
-    return sums
+    rows = values.reshape(-1, values.shape[-1])
+    count = rows.shape[1] - LEAD
+    sums = np.empty((2, len(rows), count))
+    # row by row, in room that a processor has at hand
+    two, four, eight = (np.empty(rows.shape[1] - shorter) for shorter in (1, 3, 7))
+    for row, few, quarter in zip(rows, sums[0], sums[1], strict=True):
+        np.add(row[1:], row[:-1], out=two)
+        np.add(two[2:], two[:-2], out=four)
+        np.add(four[4:], four[:-4], out=eight)
+        few[:] = four[11:]
+        np.add(eight[7:], four[3 : 3 + count], out=quarter)
+        np.add(quarter, two[1 : 1 + count], out=quarter)
+        np.add(quarter, row[:count], out=quarter)
+    return sums.reshape(2, *values.shape[:-1], count)
 
 
 def newest_sums(values: Floats) -> tuple[Floats, Floats]:
