@@ -10,11 +10,11 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from auditor.commands.score_text import csv_parts, helper_for, json_lines
 from auditor.commands.series_file import Rows, read_rows
 from auditor.errors import BadInput
 from auditor.resources import series_model_file
@@ -22,18 +22,11 @@ from auditor.resources import series_model_file
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from auditor.detection.series.model import Model
     from auditor.detection.series.scoring import Scored
-
-COLUMNS: Final = ("timestamp", "value", "expected", "lower", "upper", "score", "p_value", "flag")
-ROWS_AT_ONCE: Final = 256
-"""Rows that are formatted by one operator: a third quicker than one by one."""
-_ROW: Final = "%s,%.7g,%.7g,%.7g,%.5f,%s\n"
-_ENTRIES: Final = _ROW.count("%")
-_ORDINARY: Final = "1,0"
-"""How a row ends that nothing is strange about: p-value and flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +55,26 @@ def score_files(
         raise BadInput(f"--budget is {alarms_per_week:g}: give the alarms a week you accept, above 0.")
     if output is None and len(files) > 1:
         raise BadInput(f"There are {len(files)} files: name a folder for the scores with --output DIR.")
-    if output is None:
-        rows, scored = _scored(files[0], alarms_per_week)
-        for text in _written(rows, scored, output_format):
-            sys.stdout.write(text)
-        return
-    places = _places(files, output, output_format)
-    for path, place in places.items():
-        rows, scored = _scored(path, alarms_per_week)
-        with _opened(place) as file:
-            for text in _written(rows, scored, output_format):
-                file.write(text)
-        told = summary_of(path.name, scored)
-        print(
-            f"{told.name}: {told.scored} of {told.rows} rows scored, every {_span(told.seconds)};"
-            f" {told.flagged} flagged, in {told.alarms} alarms. Written to {place}."
-        )
+    places = {} if output is None else _places(files, output, output_format)
+    with helper_for(files if output_format == "text" else ()) as other:
+        if output is None:
+            rows, scored = _scored(files[0], alarms_per_week)
+            sys.stdout.writelines(_parts(rows, scored, output_format, other))
+        for path, place in places.items():
+            _score_into(place, path, alarms_per_week, output_format, other)
+
+
+def _score_into(
+    place: Path, path: Path, alarms_per_week: float, output_format: str, other: Executor | None
+) -> None:
+    rows, scored = _scored(path, alarms_per_week)
+    with _opened(place) as file:
+        file.writelines(_parts(rows, scored, output_format, other))
+    told = summary_of(path.name, scored)
+    print(
+        f"{told.name}: {told.scored} of {told.rows} rows scored, every {_span(told.seconds)};"
+        f" {told.flagged} flagged, in {told.alarms} alarms. Written to {place}."
+    )
 
 
 @cache
@@ -148,48 +145,8 @@ def _opened(place: Path) -> io.TextIOWrapper:
     return place.open("w", encoding="utf-8", newline="")
 
 
-def _written(rows: Rows, scored: Scored, output_format: str) -> Iterator[str]:
-    if output_format == "json":
-        yield from _json_lines(rows, scored)
-        return
-    yield ",".join(COLUMNS) + "\n"
-    columns = [column.tolist() for column in (scored.expected, scored.lower, scored.upper, scored.score)]
-    ends = [_ORDINARY] * len(rows.text)
-    rare = np.flatnonzero(scored.p_value != 1.0)
-    for i, p_value, flag in zip(rare.tolist(), scored.p_value[rare].tolist(), scored.flag[rare], strict=True):
-        ends[i] = f"{p_value:.3g},{flag:d}"
-    unknown = ~np.isfinite(scored.upper)
-    told = zip(rows.text, *columns, ends, strict=True)
-    for start in range(0, len(ends), ROWS_AT_ONCE):
-        part = tuple(chain.from_iterable(islice(told, ROWS_AT_ONCE)))
-        text = _ROW * (len(part) // _ENTRIES) % part
-        if unknown[start : start + ROWS_AT_ONCE].any():
-            lines = text.split("\n")
-            for i in np.flatnonzero(unknown[start : start + ROWS_AT_ONCE]).tolist():
-                lines[i] = lines[i].replace("nan", "")
-            text = "\n".join(lines)
-        yield text
-
-
-def _json_lines(rows: Rows, scored: Scored) -> Iterator[str]:
-    for i, text in enumerate(rows.text):
-        timestamp, _, value = text.partition(",")
-        numbers: dict[str, Any] = {"timestamp": _number(timestamp), "value": _number(value)}
-        for name in ("expected", "lower", "upper", "score", "p_value"):
-            x = float(getattr(scored, name)[i])
-            numbers[name] = x if np.isfinite(x) else None
-        numbers["flag"] = bool(scored.flag[i])
-        yield json.dumps(numbers) + "\n"
-
-
-def _number(text: str) -> float | int | str | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return text or None
-    if not np.isfinite(number):
-        return None
-    return int(number) if number.is_integer() and "." not in text else number
+def _parts(rows: Rows, scored: Scored, output_format: str, other: Executor | None) -> Iterator[str]:
+    return json_lines(rows, scored) if output_format == "json" else csv_parts(rows, scored, other)
 
 
 def _span(seconds: float) -> str:
