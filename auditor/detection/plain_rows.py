@@ -29,13 +29,12 @@ from auditor.detection.tested import LEAST_KNOWN, WIDTH
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from auditor.detection.one_window import Ahead, Row
+    from auditor.detection.ahead import Ahead, Row
     from auditor.detection.tested import Test
 
 Tails = tuple[float, float]
 Mixed = tuple[float, float, float, float]
 
-RATES: Final = 3
 GAUGES: Final = range(AT["avg_response_time_ms"], AT["cache_size"] + 1)
 OFFSETS: Final = np.array([1.0 if at == AT["cache_size"] else LATENCY_OFFSET for at in GAUGES])
 NOTHING: Final = (math.nan, math.nan)

@@ -20,7 +20,8 @@ from auditor.detection.tested import LEAD, METRICS, ROW, SEQUENCES, SPANS, Teste
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from auditor.detection.one_window import Ahead, Plain
+    from auditor.detection.ahead import Ahead
+    from auditor.detection.one_window import Plain
     from auditor.detection.profile import Outlook, Profile
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Family, Shown, Test

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.ahead import Ahead
 from auditor.detection.budget import levels_of
 from auditor.detection.hours import MINUTES, History
-from auditor.detection.one_window import Ahead
 from auditor.detection.profile import Profile
 from auditor.detection.scoring import OneWindow
 from auditor.detection.signals import SIGNALS, Signals, signals_of

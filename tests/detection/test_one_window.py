@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auditor.detection.ahead import Ahead
 from auditor.detection.fold import judge
 from auditor.detection.hours import MINUTES
-from auditor.detection.one_window import GATHERED, Ahead
+from auditor.detection.one_window import GATHERED
 from auditor.detection.policy import Policy
 from auditor.detection.scoring import OneWindow, Sequences, score, score_one
 from auditor.detection.signals import signals_of
