@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
     from auditor.commands.series_file import Rows
@@ -67,9 +67,16 @@ def csv_parts(rows: Rows, scored: Scored, other: Executor | None) -> Iterator[st
         )
         for start in range(0, len(rows.text), BLOCK)
     ]
-    elsewhere = {at: other.submit(csv_text, *parts[at]) for at in range(1, len(parts), 2)} if other else {}
+    elsewhere: dict[int, Future[str]] = {}
+    with suppress(BrokenExecutor):
+        if other is not None:
+            elsewhere.update((at, other.submit(csv_text, *parts[at])) for at in range(1, len(parts), 2))
     for at, part in enumerate(parts):
-        yield elsewhere[at].result() if at in elsewhere else csv_text(*part)
+        try:
+            yield elsewhere[at].result() if at in elsewhere else csv_text(*part)
+        except BrokenExecutor:
+            # it was killed, or could not start: nothing is lost but its help
+            yield csv_text(*part)
 
 
 def csv_text(text: list[str], numbers: Floats, flag: np.typing.NDArray[np.bool_]) -> str:

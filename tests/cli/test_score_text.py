@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +49,23 @@ def test_two_processes_write_what_one_does(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "nan" not in alone
     assert any(line.endswith(",1") for line in lines[2000:2010])
     assert lines[8] == f"{rows.text[7].removesuffix('nan')},,,,,,0"
+
+
+def test_nothing_is_lost_where_the_other_process_is_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(score_text, "BLOCK", 1000)
+    monkeypatch.setattr(score_text, "LONG_BYTES", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    rows = _rows()
+    scored = score_series(rows.timestamp, rows.value, load_model(), 1.0)
+    file = tmp_path / "series.csv"
+    file.write_text("some rows")
+    with helper_for([file]) as other:
+        assert other is not None
+        killed = other.submit(os.kill, other.submit(os.getpid).result(), signal.SIGKILL)
+        assert isinstance(killed.exception(), BrokenExecutor)
+        assert list(csv_parts(rows, scored, other)) == list(csv_parts(rows, scored, None))
 
 
 def test_a_short_file_is_not_worth_another_process(tmp_path: Path) -> None:

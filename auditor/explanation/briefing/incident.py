@@ -66,8 +66,7 @@ def incident_brief(
     keys
         Examples of cache keys.
     past, others
-        Rows of earlier incidents with the same signature, and of incidents of other caches that are open in the same minutes; rows
-        that do not lead, and those of this incident, are passed over.
+        Rows of earlier incidents with the same signature, and of other caches' in the same minutes; see `_of_others`.
     as_of
         The end of the last window that is spoken of, in minutes since 1970.
     purpose
@@ -83,12 +82,8 @@ def incident_brief(
     ValueError
         If there are no rows, or `most_tokens` is too few.
     """
-    if not rows:
-        raise ValueError("an incident has at least one row")
-    lead = next((row for row in rows if leads(row)), rows[0])
-    followers = sorted((row for row in rows if row is not lead), key=lambda row: str(row.get("metric_name")))
+    lead, followers = _by_lead(rows)
     evidence, incident = evidence_of(lead), lead.get("incident_id")
-    elsewhere = [row for row in others if leads(row) and row.get("incident_id") != incident]
     data = {
         "cache": cache_name(lead.get("implementation_type")),
         "as_of": at(as_of),
@@ -101,10 +96,23 @@ def incident_brief(
         "hour": hour_steps(hour),
         "errors": error_entries(errors, excerpts=excerpts),
         "keys": key_entries(keys, excerpts=excerpts),
-        "past": _past([row for row in past if leads(row) and row.get("incident_id") != incident]),
-        "others": [_other(row) for row in elsewhere[:MOST_OTHERS]],
+        "past": _past(_of_others(past, incident)),
+        "others": [_other(row) for row in _of_others(others, incident)[:MOST_OTHERS]],
     }
     return Brief(purpose, fitted(data, most_tokens, _CUTS))
+
+
+def _by_lead(rows: Sequence[Row]) -> tuple[Row, list[Row]]:
+    """The row that speaks for the incident, and the others by their metrics' names."""
+    if not rows:
+        raise ValueError("an incident has at least one row")
+    lead = next((row for row in rows if leads(row)), rows[0])
+    return lead, sorted((row for row in rows if row is not lead), key=lambda row: str(row.get("metric_name")))
+
+
+def _of_others(rows: Iterable[Row], incident: Any) -> list[Row]:
+    """Rows that speak for other incidents than this one."""
+    return [row for row in rows if leads(row) and row.get("incident_id") != incident]
 
 
 def incident_facts(lead: Row, rows: Sequence[Row]) -> dict[str, Any]:
