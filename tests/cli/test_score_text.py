@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from auditor.commands import score_text
 from auditor.commands.score import load_model
@@ -17,8 +19,6 @@ from auditor.detection.series.scoring import score_series
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 POINTS = 3 * 1440
 
@@ -51,8 +51,9 @@ def test_two_processes_write_what_one_does(monkeypatch: pytest.MonkeyPatch, tmp_
     assert lines[8] == f"{rows.text[7].removesuffix('nan')},,,,,,0"
 
 
+@pytest.mark.parametrize("begun", [False, True])
 def test_nothing_is_lost_where_the_other_process_is_killed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, begun: bool
 ) -> None:
     monkeypatch.setattr(score_text, "BLOCK", 1000)
     monkeypatch.setattr(score_text, "LONG_BYTES", 1)
@@ -63,9 +64,13 @@ def test_nothing_is_lost_where_the_other_process_is_killed(
     file.write_text("some rows")
     with helper_for([file]) as other:
         assert other is not None
-        killed = other.submit(os.kill, other.submit(os.getpid).result(), signal.SIGKILL)
-        assert isinstance(killed.exception(), BrokenExecutor)
-        assert list(csv_parts(rows, scored, other)) == list(csv_parts(rows, scored, None))
+        pid = other.submit(os.getpid).result()
+        busy = other.submit(time.sleep, 600.0)
+        parts = csv_parts(rows, scored, other)
+        found = [next(parts), next(parts)] if begun else []
+        os.kill(pid, signal.SIGKILL)
+        assert isinstance(busy.exception(), BrokenExecutor)
+        assert [*found, *parts] == list(csv_parts(rows, scored, None))
 
 
 def test_a_short_file_is_not_worth_another_process(tmp_path: Path) -> None:
