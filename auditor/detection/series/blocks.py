@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from auditor.detection.series.filters import decayed_mean_before
-from auditor.detection.tails.elementary import exact_log
+from auditor.detection.series.filters import POINTS_AT_ONCE, decayed_mean_before, trailing_median
+from auditor.detection.tails.elementary import bare_log, exact_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,6 +77,17 @@ class Blocks:
         """A number of each block at each of its points."""
         return np.repeat(of_blocks, self.size)[: self.count]
 
+    def means(self, size: Floats) -> Floats:
+        """The mean of each completed block, shape (whole,), large sizes counting up to five of its medians."""
+        found = np.empty(self.whole)
+        at_once = max(POINTS_AT_ONCE // self.size, 1)
+        for start in range(0, self.whole, at_once):
+            rows = self.rows(size)[start : start + at_once]
+            # all sorted is quicker than one selected
+            bound = CLIP_MEDIANS * np.sort(rows, axis=1)[:, self.size // 2]
+            found[start : start + at_once] = np.minimum(rows, bound[:, None]).mean(axis=1)
+        return found
+
     def before(self, of_whole: Floats, half_life: float) -> Floats:
         """The decayed mean of the completed blocks before each, shape (number,); NaN in the first."""
         return decayed_mean_before(np.append(of_whole, 0.0), half_life)[: self.number]
@@ -93,13 +104,9 @@ class Blocks:
         """
         size = np.abs(residual)
         if self.whole:
-            rows = self.rows(size)
-            middle = np.partition(rows, self.size // 2, axis=1)[:, self.size // 2]
-            bound = CLIP_MEDIANS * middle
-            mean = np.minimum(rows, bound[:, None]).mean(axis=1)
+            mean = self.means(size)
             if self.whole > 1:
-                padded = np.concatenate([np.full(CLIP_OVER - 1, mean[0]), mean])
-                usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, CLIP_OVER), axis=1)
+                usual = trailing_median(mean, CLIP_OVER)
                 limit = np.where(usual > 0.0, CLIP_BLOCKS * usual, np.inf)
                 mean = np.append(mean[0], np.minimum(mean[1:], limit[:-1]))
             found = self.spread(self.before(mean, half_life))
@@ -112,26 +119,38 @@ class Blocks:
 
     def calibration(self, size: Floats) -> Calibration:
         """Median and ninth decile of the blocks' largest |z|, shrunk towards the prior; see `calibrated`."""
-        median, ninth = np.full(self.number, PRIOR_MEDIAN), np.full(self.number, PRIOR_NINTH)
+        quantiles = np.empty((2, self.number))
+        quantiles[:] = [[PRIOR_MEDIAN], [PRIOR_NINTH]]
         if self.whole:
             largest = self.rows(size).max(axis=1)
-            for block in _looked_at(self.number):
-                past = largest[max(0, block - KEPT) : block]
-                many = len(past)
-                at = (min(many // 2, many - 1), min(int(0.9 * many), many - 1))
-                ordered = np.partition(past, at)
-                share = many / (many + PRIOR_BLOCKS)
-                now = slice(block, block + EVERY_LATER)
-                median[now] = share * ordered[at[0]] + (1.0 - share) * PRIOR_MEDIAN
-                ninth[now] = share * ordered[at[1]] + (1.0 - share) * PRIOR_NINTH
+            for block in _looked_at(min(self.number, KEPT)):
+                quantiles[:, block:] = _quantiles(largest[None, :block])
+            later = self.number - KEPT
+            if later > 0:
+                past = sliding_window_view(largest, KEPT)[:later:EVERY_LATER]
+                quantiles[:, KEPT:] = np.repeat(_quantiles(past), EVERY_LATER, axis=1)[:, :later]
+        median, ninth = quantiles
         centre = exact_log(1.0 + median)
         return Calibration(centre, 1.0 / (exact_log(1.0 + ninth) - centre + _SOFT))
 
     def calibrated(self, size: Floats, calibration: Calibration) -> Floats:
         """1 at the median of the blocks' largest |z|, near 2 at what one block in ten exceeds, and so on by the logarithm."""
-        away = exact_log(1.0 + size) - self.spread(calibration.centre)
-        return np.asarray(1.0 + away * self.spread(calibration.gain))
+        away = bare_log(1.0 + size)
+        away -= self.spread(calibration.centre)
+        away *= self.spread(calibration.gain)
+        away += 1.0
+        return away
 
 
-def _looked_at(number: int) -> chain[int]:
-    return chain(range(EVERY, min(number, LATER), EVERY), range(LATER, number, EVERY_LATER))
+def _looked_at(number: int) -> list[int]:
+    """Below `KEPT`, from where on every 24th is looked at."""
+    return [*range(EVERY, min(number, LATER), EVERY), *range(LATER, number, EVERY_LATER)]
+
+
+def _quantiles(past: Floats) -> Floats:
+    """Median and ninth decile of each row of maxima, shape (2, rows), shrunk towards the prior."""
+    many = past.shape[1]
+    at = [min(many // 2, many - 1), min(int(0.9 * many), many - 1)]
+    share = many / (many + PRIOR_BLOCKS)
+    prior = np.array([[PRIOR_MEDIAN], [PRIOR_NINTH]])
+    return np.asarray(share * np.sort(past, axis=1)[:, at].T + (1.0 - share) * prior)

@@ -117,14 +117,18 @@ class _Description:
 
     def _scale(self, residual: Floats) -> Floats:
         scale = self.blocks.scale(residual, 0.5 * self.blocks_a_period)
-        return np.where(np.isfinite(scale), scale, np.inf) + self.floor
+        scale[np.isnan(scale)] = np.inf
+        scale += self.floor
+        return scale
 
     def _calibrate(
         self, name: str, residual: Floats, scale: Floats, known: NDArray[np.bool_] | None = None
     ) -> None:
-        size = np.minimum(np.abs(residual) / scale, MOST_Z)
+        size = np.abs(residual)
+        size /= scale
+        np.minimum(size, MOST_Z, out=size)
         if known is not None:
-            size = np.where(known, size, 0.0)
+            size *= known
         self.found[name] = self.blocks.calibrated(size, self.blocks.calibration(size))
 
     def whole(self) -> Described:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 LASTING: Final = ("held", "held15", "held61", "held_e", "swing15")
 """Distance from the season: of the point, of the means of 15 and 61 points, the recent mean of the first; and of 15 points as a multiple of how far
 the series usually is from its slow level. All but the last are 1 at the median of an hour's largest."""
-_CLIP_MEDIANS: Final = 5.0
 MOST_SWINGS: Final = 20.0
 _LEAST: Final = 1e-140
 
@@ -84,19 +83,10 @@ class Lasting:
 
     def _held(self, size: Floats, least: Floats | float) -> Floats:
         """1 and the logarithm of the size, as against the median of the hours' largest."""
-        usual = self._median_before(self._means(size))
+        usual = self._median_before(self.blocks.means(size))
         relative = np.minimum(size / (np.maximum(usual, least) + self.floor), MOST_Z)
         centre = self.blocks.spread(self.blocks.calibration(relative).centre)
         return np.asarray(1.0 + exact_log(1.0 + relative) - centre)
-
-    def _means(self, size: Floats) -> Floats:
-        """The mean of each completed block, large sizes counting up to five of its medians."""
-        if not self.blocks.whole:
-            return np.zeros(0)
-        rows = self.blocks.rows(size)
-        half = self.blocks.size // 2
-        bound = _CLIP_MEDIANS * np.partition(rows, half, axis=1)[:, half]
-        return np.asarray(np.minimum(rows, bound[:, None]).mean(axis=1))
 
     def _median_before(self, of_whole: Floats) -> Floats:
         """The median of the last fourteen periods' completed blocks with a season, at each point; infinite before there is one."""

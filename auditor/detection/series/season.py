@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from auditor.detection.series.filters import trailing_median
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,7 +19,8 @@ DAYS: Final = 14
 """Periods that the shape is the median of."""
 SMOOTH_FROM: Final = 200
 """Points a period from which the two points on either side of each are taken with it."""
-PERIODS_AT_ONCE: Final = 64
+SLOTS_AT_ONCE: Final = 8192
+"""Of which fourteen arrays stay in the processor's cache."""
 TO_SIGMA: Final = 1.48
 
 
@@ -43,7 +46,8 @@ def seasonal(values: Floats, period: int) -> tuple[Floats, Floats]:
     rows = (_of_five(padded) if period >= SMOOTH_FROM else padded).reshape(periods, period)
     shape, spread = np.full_like(rows, np.nan), np.full_like(rows, np.nan)
     holes = np.asarray(np.isnan(rows).any(axis=1))
-    for first, last in pairwise([1, *range(DAYS, periods, PERIODS_AT_ONCE), periods]):
+    at_once = max(SLOTS_AT_ONCE // period, 1)
+    for first, last in pairwise([1, *range(DAYS, periods, at_once), periods]):
         if first < DAYS or holes[first - DAYS : last - 1].any():
             for day in range(first, last):
                 past = rows[max(0, day - DAYS) : day]
@@ -61,12 +65,12 @@ def seasonal(values: Floats, period: int) -> tuple[Floats, Floats]:
 
 def _of_five(values: Floats) -> Floats:
     """The median of each point and its two neighbours on either side, of those that are there."""
-    padded = np.concatenate([[np.nan, np.nan], values, [np.nan, np.nan]])
-    five: Floats = np.stack([padded[shift : shift + len(values)] for shift in range(5)])
-    holes = np.asarray(np.isnan(five).any(axis=0))
-    found: Floats = np.asarray(np.median(five, axis=0))
-    if holes.any():
-        found[holes] = _nan_median(five[:, holes])
+    padded = np.concatenate([values, [np.nan, np.nan]])
+    found = trailing_median(padded, 5)[2:]
+    found[:2] = np.nan
+    holes = np.flatnonzero(np.isnan(found))
+    around = np.concatenate([[np.nan, np.nan], padded])
+    found[holes] = _nan_median(np.stack([around[holes + shift] for shift in range(5)]))
     return found
 
 
@@ -82,11 +86,12 @@ def _nan_median(values: Floats) -> Floats:
 
 
 def _middle(columns: list[Floats]) -> Floats:
-    """The median across an even number of arrays without NaN, by a sorting network: elementwise, so many at once."""
-    work = [column.copy() for column in columns]
-    for low, high in _NETWORK:
-        smaller = np.minimum(work[low], work[high])
-        np.maximum(work[low], work[high], out=work[high])
+    """The median across `DAYS` arrays without NaN, by a sorting network: elementwise, so many at once."""
+    work = list(columns)
+    for low, high, wanted in _NETWORK:
+        smaller = np.minimum(work[low], work[high]) if wanted != "high" else work[low]
+        if wanted != "low":
+            work[high] = np.maximum(work[low], work[high])
         work[low] = smaller
     half = len(work) // 2
     return np.asarray(0.5 * (work[half - 1] + work[half]))
@@ -106,4 +111,15 @@ def _comparators(count: int) -> Iterator[tuple[int, int]]:
         p >>= 1
 
 
-_NETWORK: Final = tuple(_comparators(DAYS))
+def _for_the_middle(count: int) -> list[tuple[int, int, str]]:
+    """The comparators that the two middle places depend on, each with the side of it that is wanted further on."""
+    needed, kept = {count // 2 - 1, count // 2}, []
+    for low, high in reversed(list(_comparators(count))):
+        sides = needed & {low, high}
+        if sides:
+            kept.append((low, high, "both" if len(sides) == 2 else "low" if low in sides else "high"))
+            needed |= {low, high}
+    return kept[::-1]
+
+
+_NETWORK: Final = _for_the_middle(DAYS)
