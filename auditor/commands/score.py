@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from auditor.commands.score_text import csv_parts, helper_for, json_lines
+from auditor.commands.score_text import csv_parts, json_lines
 from auditor.commands.series_file import Rows, read_rows
 from auditor.errors import BadInput
 from auditor.resources import series_model_file
@@ -22,7 +22,6 @@ from auditor.resources import series_model_file
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Sequence
-    from concurrent.futures import Executor
     from pathlib import Path
 
     from auditor.detection.series.model import Model
@@ -56,20 +55,16 @@ def score_files(
     if output is None and len(files) > 1:
         raise BadInput(f"There are {len(files)} files: name a folder for the scores with --output DIR.")
     places = {} if output is None else _places(files, output, output_format)
-    with helper_for(files if output_format == "text" else ()) as other:
-        if output is None:
-            rows, scored = _scored(files[0], alarms_per_week)
-            sys.stdout.writelines(_parts(rows, scored, output_format, other))
-        for path, place in places.items():
-            _score_into(place, path, alarms_per_week, output_format, other)
+    if output is None:
+        sys.stdout.writelines(_parts(*_scored(files[0], alarms_per_week), output_format))
+    for path, place in places.items():
+        _score_into(place, path, alarms_per_week, output_format)
 
 
-def _score_into(
-    place: Path, path: Path, alarms_per_week: float, output_format: str, other: Executor | None
-) -> None:
+def _score_into(place: Path, path: Path, alarms_per_week: float, output_format: str) -> None:
     rows, scored = _scored(path, alarms_per_week)
     with _opened(place) as file:
-        file.writelines(_parts(rows, scored, output_format, other))
+        file.writelines(_parts(rows, scored, output_format))
     told = summary_of(path.name, scored)
     print(
         f"{told.name}: {told.scored} of {told.rows} rows scored, every {_span(told.seconds)};"
@@ -145,8 +140,8 @@ def _opened(place: Path) -> io.TextIOWrapper:
     return place.open("w", encoding="utf-8", newline="")
 
 
-def _parts(rows: Rows, scored: Scored, output_format: str, other: Executor | None) -> Iterator[str]:
-    return json_lines(rows, scored) if output_format == "json" else csv_parts(rows, scored, other)
+def _parts(rows: Rows, scored: Scored, output_format: str) -> Iterator[str]:
+    return json_lines(rows, scored) if output_format == "json" else csv_parts(rows, scored)
 
 
 def _span(seconds: float) -> str:
