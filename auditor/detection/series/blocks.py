@@ -136,10 +136,16 @@ class Blocks:
     def calibrated(self, size: Floats, calibration: Calibration) -> Floats:
         """1 at the median of the blocks' largest |z|, near 2 at what one block in ten exceeds, and so on by the logarithm."""
         away = bare_log(1.0 + size)
-        away -= self.spread(calibration.centre)
-        away *= self.spread(calibration.gain)
+        self._each(np.subtract, away, calibration.centre)
+        self._each(np.multiply, away, calibration.gain)
         away += 1.0
         return away
+
+    def _each(self, operation: np.ufunc, values: Floats, of_blocks: Floats) -> None:
+        """Combine the points, in place, with the number of their block."""
+        rows, rest = self.rows(values), values[self.whole * self.size :]
+        operation(rows, of_blocks[: self.whole, None], out=rows)
+        operation(rest, of_blocks[self.whole :], out=rest)
 
 
 def _looked_at(number: int) -> list[int]:

@@ -141,7 +141,10 @@ class _Description:
             lasting = Lasting(self.blocks, self.blocks_a_period, off, self.floor)
             self.found.update(lasting.features(self.away_from_level))
             level, level_scale = seasonal_half.result()
-        self._context()
+            onset = 0.5 * (self.found["e3"] + self.found["lev"])
+            peaks = other.submit(self._peaks, onset)
+            self._means(onset)
+            self.found.update(peaks.result())
         expected = self._expected(fast, fast_scale, level, level_scale, off.known)
         residual = self.value - expected
         scale = self._scale(residual)
@@ -215,14 +218,15 @@ class _Description:
         found["zero"] = ewma((value == 0.0).astype(np.float64), 1.0 / grid.period)
         found["logP"] = np.full(len(value), np.log(float(grid.period)))
 
-    def _context(self) -> None:
+    def _peaks(self, onset: Floats) -> dict[str, Floats]:
+        """How high the onset has just been."""
+        falling = {f"dm{points}": falling_maximum(onset, points) for points in HALF_LIVES}
+        return falling | {f"mx{width}": lagged(trailing_maximum(onset, width)) for width in SPANS}
+
+    def _means(self, onset: Floats) -> None:
+        """What sizes have been in the mean."""
         found = self.found
-        onset = 0.5 * (found["e3"] + found["lev"])
         found["on"] = onset
-        for points in HALF_LIVES:
-            found[f"dm{points}"] = falling_maximum(onset, points)
-        for width in SPANS:
-            found[f"mx{width}"] = lagged(trailing_maximum(onset, width))
         for name in ("seas", "lev", "m61", "levslow", "vol"):
             found[f"{name}_e"] = ewma(found[name], 0.25)
         found["seas_e2"] = ewma(found["seas"], 0.05)
