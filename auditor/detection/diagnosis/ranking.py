@@ -11,26 +11,44 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from auditor.detection.diagnosis.latency_clues import latency_clues
 from auditor.detection.diagnosis.levels import possible
 from auditor.detection.diagnosis.pictures import ANYTHING, DECISIVE, UNKNOWN_PRIOR, Picture
+from auditor.detection.diagnosis.readings import CUTS
 from auditor.detection.diagnosis.sentences import refutation, sentences, unknown_sentences
 from auditor.detection.diagnosis.size_clues import size_clues
 from auditor.detection.diagnosis.traffic_clues import traffic_clues
 from auditor.detection.diagnosis.traffic_pictures import ALL_PICTURES
 from auditor.detection.signature import CAUSES, Cause
+from auditor.detection.tails.elementary import exact_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from auditor.detection.diagnosis.readings import Reading
     from auditor.detection.signature import IncidentSignature
+    from auditor.detection.windows import Floats
 
 TEMPER: Final = 0.8
 MOST_FOR: Final = 2.0
 MOST_AGAINST: Final = -3.5
 LEAST_CONFIDENCE: Final = 0.03
 MOST_CAUSES: Final = 5
+_LOG_PRIORS: Final = np.array([math.log(picture.prior) for picture in ALL_PICTURES])
+_SPEAKING: Final = {
+    clue: np.flatnonzero([clue in picture.shows for picture in ALL_PICTURES]) for clue in CUTS
+}
+"""Which pictures speak of each clue."""
+_SHOWN: Final = {
+    clue: np.array([[ALL_PICTURES[at].shows[clue][kind] for kind, _ in kinds] for at in _SPEAKING[clue]])
+    for clue, (_, kinds) in CUTS.items()
+}
+"""How probable they call each of its kinds, shape (pictures that speak, kinds)."""
+_BASE: Final = {
+    clue: np.array([ANYTHING[clue][kind] for kind, _ in kinds]) for clue, (_, kinds) in CUTS.items()
+}
 
 
 def rank_causes(signature: IncidentSignature) -> tuple[Cause, ...]:
@@ -48,11 +66,22 @@ def rank_causes(signature: IncidentSignature) -> tuple[Cause, ...]:
     """
     signature = possible(signature)
     readings = read(signature)
-    best = _best_pictures(readings)
-    confidences = _confidences({cause: score for cause, (score, _) in best.items()})
+    weights = {clue: weigh(reading) for clue, reading in readings.items()}
+    scores = sum(weights.values(), start=_LOG_PRIORS)
+    best = _best_pictures(scores)
+    confidences = _confidences({cause: float(scores[at]) for cause, at in best.items()})
     order = sorted(confidences, key=lambda cause: (-confidences[cause], CAUSES.index(cause)))
     kept = [cause for cause in order if confidences[cause] >= LEAST_CONFIDENCE][:MOST_CAUSES] or order[:1]
-    return tuple(_cause(cause, confidences[cause], best[cause][1], readings, signature) for cause in kept)
+    return tuple(
+        _cause(
+            ALL_PICTURES[best[cause]],
+            confidences[cause],
+            {clue: float(weight[best[cause]]) for clue, weight in weights.items()},
+            readings,
+            signature,
+        )
+        for cause in kept
+    )
 
 
 def read(signature: IncidentSignature) -> dict[str, Reading]:
@@ -61,27 +90,25 @@ def read(signature: IncidentSignature) -> dict[str, Reading]:
     return {reading.clue: reading for reading in clues if reading is not None}
 
 
-def _best_pictures(readings: Mapping[str, Reading]) -> dict[str, tuple[float, Picture]]:
-    best: dict[str, tuple[float, Picture]] = {}
-    for picture in ALL_PICTURES:
-        score = math.log(picture.prior) + sum(weigh(picture, reading) for reading in readings.values())
-        if picture.cause not in best or score > best[picture.cause][0]:
-            best[picture.cause] = (score, picture)
+def _best_pictures(scores: Floats) -> dict[str, int]:
+    """The picture of each cause that fits best, by its place in `ALL_PICTURES`."""
+    best: dict[str, int] = {}
+    for at, picture in enumerate(ALL_PICTURES):
+        if picture.cause not in best or scores[at] > scores[best[picture.cause]]:
+            best[picture.cause] = at
     return best
 
 
-def weigh(picture: Picture, reading: Reading) -> float:
-    """By how much one clue speaks for a picture (above 0) or against it, in nats."""
-    shows = picture.shows.get(reading.clue)
-    if shows is None:
-        return 0.0
-    base = ANYTHING[reading.clue]
-    likelihoods = reading.likelihoods()
-    under_picture = sum(likelihood * shows[kind] for kind, likelihood in likelihoods.items())
-    ratio = under_picture / sum(likelihood * base[kind] for kind, likelihood in likelihoods.items())
+def weigh(reading: Reading) -> Floats:
+    """By how much one clue speaks for each of `ALL_PICTURES` (above 0) or against it, in nats; 0 where a picture says nothing of it."""
+    likelihoods = np.array(list(reading.likelihoods().values()))
+    ratio = _SHOWN[reading.clue] @ likelihoods / (_BASE[reading.clue] @ likelihoods)
+    weights = np.zeros(len(ALL_PICTURES))
     if reading.clue in DECISIVE:
-        return math.log(ratio) * 2.0
-    return min(MOST_FOR, max(MOST_AGAINST, TEMPER * math.log(ratio)))
+        weights[_SPEAKING[reading.clue]] = 2.0 * exact_log(ratio)
+    else:
+        weights[_SPEAKING[reading.clue]] = np.clip(TEMPER * exact_log(ratio), MOST_AGAINST, MOST_FOR)
+    return weights
 
 
 def _confidences(scores: Mapping[str, float]) -> dict[str, float]:
@@ -92,14 +119,14 @@ def _confidences(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _cause(
-    cause: str,
-    confidence: float,
     picture: Picture,
+    confidence: float,
+    weights: Mapping[str, float],
     readings: Mapping[str, Reading],
     signature: IncidentSignature,
 ) -> Cause:
+    cause = picture.cause
     if cause == "unknown":
         return Cause(cause, confidence, unknown_sentences(readings, signature), (), refutation(cause))
-    weights = {clue: weigh(picture, reading) for clue, reading in readings.items()}
     supports, opposes = sentences(picture, weights, readings, signature)
     return Cause(cause, confidence, supports, opposes, refutation(cause))

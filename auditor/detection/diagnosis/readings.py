@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -73,26 +72,20 @@ class Reading:
 
         A measurement whose error is wide is about as probable under every kind, and so tells nothing.
         """
-        return _likelihoods(self.clue, self.value, self.error)
+        start, kinds = CUTS[self.clue]
+        value = min(kinds[-1][1], max(start, self.value))
+        shares: dict[str, float] = {}
+        for kind, end in kinds:
+            inside = _normal_cdf((end - value) / self.error) - _normal_cdf((start - value) / self.error)
+            shares[kind] = inside / (end - start)
+            start = end
+        return shares
 
     @property
     def kind(self) -> str:
         """The kind that the measured value lies in."""
         kinds = CUTS[self.clue][1]
         return next((kind for kind, end in kinds if self.value < end), kinds[-1][0])
-
-
-@lru_cache(maxsize=256)
-def _likelihoods(clue: str, value: float, error: float) -> Mapping[str, float]:
-    """`Reading.likelihoods`, which every picture asks for."""
-    start, kinds = CUTS[clue]
-    value = min(kinds[-1][1], max(start, value))
-    shares: dict[str, float] = {}
-    for kind, end in kinds:
-        inside = _normal_cdf((end - value) / error) - _normal_cdf((start - value) / error)
-        shares[kind] = inside / (end - start)
-        start = end
-    return shares
 
 
 def reading_of(clue: str, value: float, error: float) -> Reading | None:
