@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from auditor.commands.asking import asked
@@ -21,9 +22,10 @@ from auditor.replay.writers import Folder, Tally
 from auditor.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from auditor.detection.answers import Answer
     from auditor.detection.windows import WindowBlock
     from auditor.replay.engine import CacheReplay
 
@@ -88,19 +90,21 @@ class _Session:
         to = last if last is not None else max(audited, default=None)
         read = functools.partial(_read, dsn, cursors if last is None else {}, first, to)
         compare = functools.partial(self._compare, dsn, first, to) if self._fail_on_diff else None
-        self.replay(names, read, compare)
+        self.replay(names, read, compare, history.engineers_answers(dsn, names))
 
     def replay(
         self,
         names: list[str],
         read: Callable[[str], Iterable[WindowBlock]],
         compare: Callable[[CacheReplay], None] | None = None,
+        answers: Mapping[str, Sequence[Answer]] = MappingProxyType({}),
     ) -> None:
-        """Replay the caches that `read` gives the windows of."""
+        """Replay the caches that `read` gives the windows of, with the answers that engineers gave meanwhile."""
         started = time.monotonic()
         folder = Folder(self._output) if self._output is not None else None
         report = Report()
-        for outcome in replay_all(names, read, self._settings.policy, jobs=self._jobs):
+        policy = self._settings.policy
+        for outcome in replay_all(names, read, policy, answers=answers, jobs=self._jobs):
             self._tally.add(outcome)
             self._tally.seconds = time.monotonic() - started
             self._observations += outcome.observations

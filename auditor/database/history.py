@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.database import failures
+from auditor.database import failures, wire
 from auditor.database.connect import connect
 from auditor.detection.windows import COLUMNS, WindowBlock
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from auditor.detection.achieved import Achieved
+    from auditor.detection.answers import Answer
 
 _ROWS: Final = 5_000
 _WINDOWS: Final = (
@@ -55,6 +56,7 @@ _JUDGED: Final = """
         and minute_window >= monitoring.minute_at(%(from)s::bigint) and minute_window <= monitoring.minute_at(%(to)s::bigint)
     group by 1 order by 1
 """
+_ANSWERS: Final = "select monitoring.auditor_answers(%s::text[], '-infinity')"
 _FIRST_MINUTE: Final = -100_000_000
 _LAST_MINUTE: Final = 100_000_000
 
@@ -149,6 +151,19 @@ def checkpoint_cursors(dsn: str) -> dict[str, int | None]:
     """The last audited minute of every cache that has a checkpoint."""
     with connect(dsn) as connection, failures.explained(dsn):
         return dict(connection.execute(_CURSORS.encode()).fetchall())
+
+
+def engineers_answers(dsn: str, caches: Sequence[str]) -> dict[str, tuple[Answer, ...]]:
+    """All that engineers ever answered to the kept observations of these caches, by cache.
+
+    Raises
+    ------
+    DependencyUnreachable
+        If the database cannot be reached or lacks the schema.
+    """
+    with connect(dsn) as connection, failures.explained(dsn):
+        row = connection.execute(_ANSWERS.encode(), (list(caches),)).fetchone()
+    return wire.read_answers({} if row is None else row[0])
 
 
 def achieved_alarms(

@@ -218,6 +218,17 @@ class PostgresTurn:
         assert row is not None, "a function call gives one row"
         return wire.read_pull(row[0])
 
+    async def answers(self, pull: Pull) -> Mapping[str, tuple[Answer, ...]]:
+        """What engineers have answered to the observations of the pulled caches, as long as it stands; caches without an answer are left out."""
+        asked = wire.ask_answers(pull)
+        cursor = await self._connection.execute(
+            "select monitoring.auditor_answers(%s::text[], %s::timestamptz)",
+            (asked["caches"], asked["since"]),
+        )
+        row = await cursor.fetchone()
+        assert row is not None, "a function call gives one row"
+        return wire.read_answers(row[0])
+
     async def commit(self, pull: Pull, results: Sequence[Verdicts]) -> dict[str, Committed]:
         """Write the results; each cache's stand or fall by its own lease and cursor."""
         cursor = await self._connection.execute(

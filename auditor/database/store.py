@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from auditor.detection.answers import Answer
     from auditor.detection.judgement import LearnedBaseline, Ledger, State
     from auditor.detection.windows import WindowBlock
 
@@ -108,6 +109,10 @@ class Turn(Protocol):
         `known` maps caches to the state versions the caller already holds. `horizon_minute` makes minutes after it wait even
         if settled. The cursor of a new cache stands before its first window.
         """
+        ...
+
+    async def answers(self, pull: Pull) -> Mapping[str, tuple[Answer, ...]]:
+        """What engineers have answered to the observations of the pulled caches, as long as it stands; caches without an answer are left out."""
         ...
 
     async def commit(self, pull: Pull, results: Sequence[Verdicts]) -> dict[str, Committed]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from auditor.database.rest import SupabaseCalls
     from auditor.database.store import Committed, Pull, Verdicts
+    from auditor.detection.answers import Answer
 
 _log = structlog.get_logger(__name__)
 
@@ -130,6 +131,10 @@ class SupabaseTurn:
                     raise rest_failures.explain(failure, self._calls.url, "auditor_pull") from None
                 answer = await self._calls.call("auditor_pull", arguments)
             return wire.read_pull(answer)
+
+    async def answers(self, pull: Pull) -> Mapping[str, tuple[Answer, ...]]:
+        """What engineers have answered to the observations of the pulled caches, as long as it stands; caches without an answer are left out."""
+        return wire.read_answers(await self._calls.call("auditor_answers", wire.ask_answers(pull)))
 
     async def commit(self, pull: Pull, results: Sequence[Verdicts]) -> dict[str, Committed]:
         """Write the results; each cache's stand or fall by its own lease and cursor. A repeated commit does nothing.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from auditor.database.store import CommitOutcome, Committed, Pull, Pulled
+from auditor.detection.answers import KEPT_MINUTES, Answer
 from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
@@ -65,6 +67,17 @@ def _read_late(name: str, columns: Mapping[str, Any]) -> tuple[WindowBlock, ...]
         )
         for at in ordered
     )
+
+
+def ask_answers(pull: Pull) -> dict[str, Any]:
+    """What `auditor_answers` is asked for the caches of a pull."""
+    since = datetime.fromtimestamp(60 * (pull.horizon_minute - KEPT_MINUTES), UTC)
+    return {"caches": [cache.implementation_type for cache in pull.caches], "since": since.isoformat()}
+
+
+def read_answers(answer: Mapping[str, Any]) -> dict[str, tuple[Answer, ...]]:
+    """The engineers' answers by cache in an answer of `auditor_answers`."""
+    return {name: tuple(map(Answer.from_json, answers)) for name, answers in answer.items()}
 
 
 def write_results(results: Sequence[Verdicts]) -> str:

@@ -47,7 +47,7 @@ def relearn(
 ) -> Relearned:
     """Describe a profile just learned, and say so where the last day's normal is materially not the one agreed.
 
-    The comparison is always with the level last agreed or reported, never with yesterday's, so that a decay too slow for any
+    A metric without an agreed level, new or called normal by an engineer, is agreed as it is. The comparison is always with the level last agreed or reported, never with yesterday's, so that a decay too slow for any
     day to show is reported when it has come to something, and not absorbed.
     """
     level = median(history.parts[-24:, :, Part.LEVEL].astype(np.float64))
@@ -58,6 +58,12 @@ def relearn(
     if agreed is None:
         first = {"minute": profile.learned_minute, "levels": today, "behind": behind}
         return Relearned(baseline, first, ())
+    unknown = {name: level for name, level in today.items() if name not in agreed["levels"]}
+    if unknown:
+        agreed = agreed | {
+            "levels": agreed["levels"] | unknown,
+            "behind": agreed.get("behind", {}) | {name: behind[name] for name in unknown if name in behind},
+        }
     moved = [
         name
         for name in WATCHED

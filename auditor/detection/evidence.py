@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor.detection.accumulation import signature_of
+from auditor.detection.answers import effect_of_part, ignored
 from auditor.detection.catalogue import Category
 from auditor.detection.diagnosis import rank_causes
+from auditor.detection.findings import INFO
 from auditor.detection.impact import incident_impact
 from auditor.detection.incidents import COLLECTOR, METRICS, fingerprint, incident_id, severity_of
 from auditor.detection.judgement import Observation
@@ -15,6 +17,9 @@ from auditor.detection.signature import SIGNALS as SIGNATURE_SIGNALS
 from auditor.detection.signature import Cause, IncidentSignature, Signal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from auditor.detection.answers import Answer
     from auditor.detection.incidents import Incident
     from auditor.detection.policy import Policy
     from auditor.detection.profile import Profile
@@ -34,10 +39,11 @@ def observations_of(
     profile: Profile | None,
     judged: list[str],
     policy: Policy,
+    answers: Sequence[Answer] = (),
 ) -> list[Observation]:
     """Every observation of an incident as it stands, the leader first.
 
-    `judged` names the metrics that were tested in it, whether they moved or not.
+    `judged` names the metrics that were tested in it, whether they moved or not; `answers` are what engineers have answered so far.
     """
     lead = incident["lead"]
     keys = [lead, *(key for key in incident["metrics"] if key != lead)]
@@ -53,7 +59,19 @@ def observations_of(
         else {"learned_minute": profile.learned_minute, "windows": profile.windows},
         "resolved_minute": incident["resolved"],
     }
-    return [_observation(implementation_type, track, incident, key, shared) for key in keys]
+    observations = [_observation(implementation_type, track, incident, key, shared) for key in keys]
+    for key, observation in zip(keys, observations, strict=True):
+        observation.evidence.update(_quietened(incident["metrics"][key], answers))
+    return observations
+
+
+def _quietened(part: dict[str, Any], answers: Sequence[Answer]) -> dict[str, Any]:
+    """By whose answer a finding is no more than an info, and until when."""
+    effect = effect_of_part(part)
+    answer = ignored(answers, part["metric"], part["direction"], part["last"], effect)
+    if answer is None or part["level"] > INFO:
+        return {}
+    return {"ignored": {"fingerprint": answer.fingerprint, "until_minute": answer.until_minute}}
 
 
 def _observation(

@@ -9,14 +9,17 @@ left out of learning; where something has, they are tested again up to the end o
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.answers import not_taken, quietened
 from auditor.detection.baseline import relearn
 from auditor.detection.budget import levels_of
 from auditor.detection.catalogue import CATALOGUE
+from auditor.detection.corrections import take
 from auditor.detection.evidence import observations_of
 from auditor.detection.findings import WARNING
 from auditor.detection.hours import MINUTES, Part, summarise_hours
@@ -43,8 +46,9 @@ from auditor.detection.tracking import track_findings
 from auditor.detection.validity import broken_identities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from auditor.detection.answers import Answer
     from auditor.detection.judgement import Scores
     from auditor.detection.policy import Policy
     from auditor.detection.profile import Profile
@@ -55,12 +59,16 @@ FIRST_DAY_HOURS: Final = 24
 RELEARN_AFTER_GROWTH: Final = 1.25
 """In the first day what is normal is learned anew whenever the history has grown by a quarter: less is hardly anything new."""
 RELEARN_AT_UTC_HOUR: Final = 0
+NO_ANSWER: Final = 1 << 40
+"""Minutes until the next answer where there is none."""
 _CODE: Final = {verdict: code for code, verdict in enumerate(VERDICTS)}
 _NORMAL: Final = np.array([_CODE[Verdict.NORMAL]], dtype=np.int8)
 _NOT_IMPROBABLE: Final = np.zeros(1, dtype=np.bool_)
 
 
-def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
+def judge(
+    state: State | None, block: WindowBlock, policy: Policy, answers: Sequence[Answer] = ()
+) -> Judgement:
     """Judge consecutive windows of one cache.
 
     Parameters
@@ -71,6 +79,9 @@ def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
         The windows that follow it, none left out.
     policy
         The settings.
+    answers
+        What engineers have answered to the cache's observations: all that stands, or more. Each is taken in once, before the first window at or
+        after its minute that has not been judged.
 
     Returns
     -------
@@ -90,11 +101,13 @@ def judge(state: State | None, block: WindowBlock, policy: Policy) -> Judgement:
             f"the state ends at {memory.recent.last_minute}"
         )
     work = _Work(block.implementation_type, memory, policy)
+    work.pending = not_taken(answers, memory.answers, block.first_minute)
     position = 0
     # what is unknown is NaN, and goes through all arithmetic as such
     with np.errstate(all="ignore"):
         while position < len(block):
-            until = position + work.chunk_length(block, position)
+            ahead = work.take_answers(block.first_minute + position)
+            until = position + min(work.chunk_length(block, position), ahead)
             position += work.judge_chunk(block.slice(position, until))
         return work.judgement(block)
 
@@ -165,6 +178,23 @@ class _Work:
         self.touched: set[str] = set()
         self.baseline: LearnedBaseline | None = None
         self.history_changed = False
+        self.pending: list[Answer] = []
+
+    def take_answers(self, minute: int) -> int:
+        """Take in what engineers have answered before the window at `minute` is judged; the minutes until there is more to be taken in."""
+        waiting: list[Answer] = []
+        for answer in self.pending:
+            relearn = None
+            if answer.minute <= minute:
+                relearn = take(self.memory, answer, minute, self.implementation_type)
+            if relearn is None:
+                waiting.append(answer)
+                continue
+            self.history_changed = True
+            if relearn:
+                self._learn(minute, "new normal", provisional=minute % MINUTES > 0)
+        self.pending = waiting
+        return min((max(answer.minute - minute, 1) for answer in waiting), default=NO_ANSWER)
 
     def chunk_length(self, block: WindowBlock, position: int) -> int:
         """Windows up to the next relearning; while something is left out of learning, up to the end of the UTC hour."""
@@ -269,6 +299,8 @@ class _Work:
         levels = memory.levels(profile, self.policy)
         one = memory.one_window(profile, hour_start) if len(chunk) == 1 else None
         reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)
+        if memory.answers:
+            reading = replace(reading, sides=quietened(reading.sides, memory.answers, minutes[lead:]))
         tested = None if rolled.later else reading.tested
         memory.gathered_spans = None if tested is None else (profile, hour_start, tested.gathered())
         return reading
@@ -276,7 +308,13 @@ class _Work:
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]
         for observation in observations_of(
-            self.implementation_type, track, incident, self.memory.profile, judged, self.policy
+            self.implementation_type,
+            track,
+            incident,
+            self.memory.profile,
+            judged,
+            self.policy,
+            self.memory.answers,
         ):
             self.observations.pop(observation.fingerprint, None)
             self.observations[observation.fingerprint] = observation

@@ -105,6 +105,19 @@ class History:
         peaked = np.concatenate([self.peaks, nothing, rungs])[-HOURS_KEPT:]
         return History(hour + len(rows) - len(joined), joined, peaked)
 
+    def without(self, first: int, last: int) -> History:
+        """The history in which the hours from `first` to `last` say nothing, and nothing was judged in them."""
+        rows = slice(max(first - self.first_hour, 0), max(last - self.first_hour + 1, 0))
+        parts, peaks = self.parts.copy(), self.peaks.copy()
+        parts[rows], peaks[rows] = np.nan, UNKNOWN_PEAK
+        return History(self.first_hour, parts, peaks)
+
+    def moved(self, before: int, shift: Floats) -> History:
+        """The history with the levels of the hours before `before` moved by `shift`, shape (signals,)."""
+        parts = self.parts.copy()
+        parts[: max(before - self.first_hour, 0), :, Part.LEVEL] += shift.astype(np.float32)
+        return History(self.first_hour, parts, self.peaks)
+
     def surprises(self) -> Floats:
         """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
         # the hours of a test lie next to each other, for that is how they are read

@@ -50,6 +50,7 @@ def opened(minute: int) -> Incident:
         "extra_misses": 0.0,
         "added_ms": 0.0,
         "reasons": [],
+        "accepted": None,
     }
 
 
@@ -70,11 +71,12 @@ def is_open(tracks: dict[str, Any], track: str) -> bool:
 
 
 def excludes(tracks: dict[str, Any], minute: int) -> bool:
-    """Whether the minute belongs to an incident whose windows must not be learned from."""
+    """Whether the minute belongs to an incident whose windows must not be learned from; those that engineers have accepted may be."""
     alarm = tracks.get(ALARM)
     alarmed = (
         alarm is not None
         and alarm["resolved"] is None
+        and alarm.get("accepted") is None
         and minute - alarm["opened"] < NEW_NORMAL_AFTER_MINUTES
     )
     return alarmed or is_open(tracks, COLLECTOR)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.ahead import Ahead
+from auditor.detection.answers import Answer
 from auditor.detection.budget import levels_of
 from auditor.detection.hours import MINUTES, History
 from auditor.detection.profile import Profile
@@ -81,6 +82,8 @@ class Memory:
         The current incident of each track, as JSON; see `incidents`.
     agreed
         The levels that "normal has moved" is measured from; None in the first day.
+    answers
+        What engineers have answered, as far as it has been taken in.
     lead_signals
         The signals of the last windows, at most `LEAD`, masked where they say nothing; None where they have to be taken from `recent`.
     ahead, gathered_spans
@@ -102,6 +105,7 @@ class Memory:
     gathered: History | None = None
     tracks: dict[str, Any] = field(default_factory=dict)
     agreed: dict[str, Any] | None = None
+    answers: tuple[Answer, ...] = ()
     lead_signals: Signals | None = None
     ahead: Ahead | None = None
     gathered_spans: tuple[Profile, int, Floats] | None = None
@@ -122,6 +126,10 @@ class Memory:
         self.gathered = self.history.with_hours(hour, parts, peaks)
         self.stored_history = None
         return self.gathered
+
+    def replace_history(self, history: History) -> None:
+        """Have relearning read other hours than were seen."""
+        self.gathered, self.stored_history = history, None
 
     def remember(self, block: WindowBlock, excluded: np.typing.NDArray[np.bool_]) -> None:
         """Append windows and forget those that are no longer needed."""
@@ -175,6 +183,7 @@ class Memory:
             "profile": written.profile,
             "tracks": self.tracks,
             "agreed": self.agreed,
+            "answers": [answer.as_json() for answer in self.answers],
         }
         state = {"version": STATE_VERSION, "hot": hot, "history": self.stored_history}
         self.written = _Written(written.of_profile, written.profile, _parts_of(state))
@@ -203,6 +212,7 @@ class Memory:
         memory.sequences = {name: (fall, rise) for name, (fall, rise) in hot["sequences"].items()}
         memory.seen, memory.absent_run = hot["seen"], hot["absent_run"]
         memory.tracks, memory.agreed = _copied(hot["tracks"]), hot["agreed"]
+        memory.answers = tuple(map(Answer.from_json, hot.get("answers", ())))
         return memory
 
     @classmethod

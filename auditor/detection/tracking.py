@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.accumulation import accumulate
-from auditor.detection.findings import CRITICAL, WARNING
+from auditor.detection.answers import ignored
+from auditor.detection.findings import CRITICAL, INFO, WARNING
 from auditor.detection.incidents import (
     ALARM,
     COLLECTOR,
@@ -91,7 +92,9 @@ class _Steps:
     def take(self, i: int) -> None:
         minute = self.chunk.first_minute + i
         if i in self.reasons:
-            self._extend(COLLECTOR, minute, i, [_broken(self.reasons[i])])
+            broken = _broken(self.reasons[i])
+            level = self._level("window_validity", "invalid", i, broken["value"], broken["level"])
+            self._extend(COLLECTOR, minute, i, [broken | {"level": level}])
         elif not self.chunk.present[i]:
             if self.reading.silent[i]:
                 self._extend(COLLECTOR, minute, i, [self._silence(i)])
@@ -159,14 +162,20 @@ class _Steps:
                 return
             incident["lead_in"] += 1
 
+    def _level(self, metric: str, direction: str, i: int, effect: float, level: int) -> int:
+        """The level of a finding about the collector, unless an engineer has called it ignorable."""
+        minute = self.chunk.first_minute + i
+        return level if ignored(self.memory.answers, metric, direction, minute, effect) is None else INFO
+
     def _silence(self, i: int) -> Finding:
         run = float(self.reading.absent_run[i])
         expected = float(self.reading.traffic[i])
         p = float(self.reading.silence[i])
+        level = CRITICAL if run >= SILENCE_CRITICAL_MINUTES else WARNING
         return {
             "metric": "silence",
             "direction": "absent",
-            "level": CRITICAL if run >= SILENCE_CRITICAL_MINUTES else WARNING,
+            "level": self._level("silence", "absent", i, run, level),
             "p": p,
             "value": 0.0,
             "expected": expected,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from auditor.detection.fold import judge
@@ -12,8 +13,9 @@ from auditor.detection.judgement import VERDICTS
 from auditor.explanation.template import observation_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from auditor.detection.answers import Answer
     from auditor.detection.judgement import Ledger, State
     from auditor.detection.policy import Policy
     from auditor.detection.windows import WindowBlock
@@ -35,13 +37,15 @@ class CacheReplay:
     last_minute: int | None = None
 
 
-def replay_cache(name: str, blocks: Iterable[WindowBlock], policy: Policy) -> CacheReplay:
-    """Judge one cache's blocks, each following the last."""
+def replay_cache(
+    name: str, blocks: Iterable[WindowBlock], policy: Policy, answers: Sequence[Answer] = ()
+) -> CacheReplay:
+    """Judge one cache's blocks, each following the last, with the answers that engineers gave meanwhile."""
     outcome = CacheReplay(name)
     state: State | None = None
     observations: dict[str, Any] = {}
     for block in blocks:
-        judgement = judge(state, block, policy)
+        judgement = judge(state, block, policy, answers)
         state = judgement.state
         outcome.ledgers.append(judgement.ledger)
         outcome.windows += len(block)
@@ -59,13 +63,19 @@ def replay_cache(name: str, blocks: Iterable[WindowBlock], policy: Policy) -> Ca
 class _Task:
     read: Any
     policy: Policy
+    answers: Mapping[str, Sequence[Answer]]
 
     def __call__(self, name: str) -> CacheReplay:
-        return replay_cache(name, self.read(name), self.policy)
+        return replay_cache(name, self.read(name), self.policy, self.answers.get(name, ()))
 
 
 def replay_all(
-    names: Sequence[str], read: Callable[[str], Iterable[WindowBlock]], policy: Policy, *, jobs: int = 1
+    names: Sequence[str],
+    read: Callable[[str], Iterable[WindowBlock]],
+    policy: Policy,
+    *,
+    answers: Mapping[str, Sequence[Answer]] = MappingProxyType({}),
+    jobs: int = 1,
 ) -> Iterator[CacheReplay]:
     """Replay caches one after another, in the order given.
 
@@ -77,10 +87,12 @@ def replay_all(
         Gives a cache's windows as blocks; has to survive pickling where `jobs` is more than 1.
     policy
         The settings.
+    answers
+        What engineers answered to the observations of each cache.
     jobs
         Processes to share the caches among; what comes out is the same for any number.
     """
-    task = _Task(read, policy)
+    task = _Task(read, policy, dict(answers))
     if jobs == 1 or len(names) < 2:
         yield from map(task, names)
         return

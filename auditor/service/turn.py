@@ -15,9 +15,10 @@ from auditor.detection.fold import judge, judge_late
 from auditor.explanation.template import observation_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from auditor.database.store import Committed, Pull, Pulled, Store
+    from auditor.detection.answers import Answer
     from auditor.detection.judgement import Judgement, State
     from auditor.detection.policy import Policy
 
@@ -96,7 +97,8 @@ class Turns:
                 )
                 if not pull.caches:
                     return TurnSummary(pull.horizon_minute, more=pull.more)
-                judged = await asyncio.to_thread(self._judge_all, pull)
+                answers = await turn.answers(pull)
+                judged = await asyncio.to_thread(self._judge_all, pull, answers)
                 outcomes = await turn.commit(pull, [verdicts for verdicts, _ in judged]) if judged else {}
         except BaseException:  # cancelled too: whether the commit stood is not known
             self._states.clear()
@@ -108,27 +110,29 @@ class Turns:
         """Forget all states, so that the next turn takes them from the database."""
         self._states.clear()
 
-    def _judge_all(self, pull: Pull) -> list[tuple[Verdicts, Judgement | None]]:
+    def _judge_all(
+        self, pull: Pull, answers: Mapping[str, Sequence[Answer]]
+    ) -> list[tuple[Verdicts, Judgement | None]]:
         judged: list[tuple[Verdicts, Judgement | None]] = []
         for pulled in pull.caches:
             trouble = self._troubles.get(pulled.implementation_type)
             if trouble is not None and time.monotonic() < trouble.until:
                 continue
             try:
-                judged.append(self._judge(pulled))
+                judged.append(self._judge(pulled, answers.get(pulled.implementation_type, ())))
             except Exception:  # noqa: BLE001 - one bad cache must not blind the auditor to the rest
                 self._put_off(pulled.implementation_type, trouble)
             else:
                 self._troubles.pop(pulled.implementation_type, None)
         return judged
 
-    def _judge(self, pulled: Pulled) -> tuple[Verdicts, Judgement | None]:
+    def _judge(self, pulled: Pulled, answers: Sequence[Answer]) -> tuple[Verdicts, Judgement | None]:
         name = pulled.implementation_type
         state = pulled.state
         held = self._states.get(name)
         if state is None and held is not None and held[0] == pulled.state_version:
             state = held[1]
-        judgement = None if pulled.block is None else judge(state, pulled.block, self.policy)
+        judgement = None if pulled.block is None else judge(state, pulled.block, self.policy, answers)
         after = state if judgement is None else judgement.state
         late = tuple((block, judge_late(after, block, self.policy)) for block in pulled.late)
         assert after is not None, "late windows are those before a cursor, and a cursor has a state"

@@ -81,6 +81,8 @@ QUERIES = {
     "cache_auditor_worker_pkey": "delete from monitoring.cache_auditor_worker where worker = 'worker 3'",
     "cache_auditor_worker_seen": "select count(*) from monitoring.cache_auditor_worker where seen_at >= now() - interval '60 seconds'",
     "cache_auditor_observations_incident": "select * from monitoring.cache_auditor_observations where incident_id = 'i7'",
+    "cache_auditor_observations_answered": "select * from monitoring.cache_auditor_observations where implementation_type = 'cache 3'"
+    " and verdict is not null and verdict_at >= now() - interval '28 days'",
     "cache_auditor_observations_ended": "select * from monitoring.cache_auditor_observations where window_end >= now() - interval '2 hours'",
     "cache_auditor_model_calls_pkey": "select * from monitoring.cache_auditor_model_calls where id = '6f1e4c0e-0c3b-5d0a-9a57-2f0a4f1f6f10'",
     "cache_auditor_model_calls_once": "select from monitoring.cache_auditor_model_calls where incident_id = 'c7' and purpose = 'incident_opened'"
