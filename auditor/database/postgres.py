@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from auditor.database.store import Committed, Pull, Verdicts
+    from auditor.detection.answers import Answer
 
 _log = structlog.get_logger(__name__)
 

@@ -151,6 +151,7 @@ select monitoring.auditor_claim_explanations('w', '{"severities": ["critical", "
 select monitoring.auditor_reserve_call('w', '{"id": "6f1e4c0e-0c3b-5d0a-9a57-2f0a4f1f6f10"}', '{}');
 select monitoring.auditor_cached_explanation('e7', 'p', 'm');
 select monitoring.auditor_release('worker 3');
+select monitoring.auditor_answers(array['cache 3'], now() - interval '28 days');
 select monitoring.auditor_maintain(7, 30, 365);
 select monitoring.calculate_hit_rate('cache 3');
 select * from monitoring.get_cache_performance_summary('cache 3', 24);
