@@ -335,12 +335,14 @@ def _ack(
     name: Annotated[str, typer.Argument(help="The observation's id, its beginning, or its fingerprint.")],
     verdict: Annotated[
         EngineersVerdict,
-        typer.Option(help="incident: it was real; new_normal: it is how things are now; ignore: noise."),
+        typer.Option(
+            help="incident: it was real; new_normal: it is how things are now; ignore: nobody needs to be woken for as much."
+        ),
     ],
     by: Annotated[str | None, typer.Option(help="Who says so; by default the name of your account.")] = None,
     form: Format = Form.TEXT,
 ) -> None:
-    """Acknowledge an observation with a verdict; saying the same again changes nothing."""
+    """Acknowledge an observation with a verdict, which changes what pages and what is learned; saying the same again changes nothing."""
     from auditor.commands.observations import acknowledge
 
     acknowledge(name, verdict=verdict.value, by=by, output_format=form)

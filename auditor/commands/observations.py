@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from auditor.commands.asking import asked
 from auditor.commands.printing import as_json, printable, table
@@ -187,11 +187,11 @@ def _worded(explanation: Row) -> list[str]:
 def acknowledge(
     name: str,
     *,
-    verdict: Literal["incident", "new_normal", "ignore"],
+    verdict: queries.EngineersVerdict,
     by: str | None,
     output_format: str = "text",
 ) -> None:
-    """Store an engineer's verdict on an observation.
+    """Store an engineer's verdict on an observation, which the auditor takes in with the next minute that it judges.
 
     Raises
     ------
@@ -204,6 +204,18 @@ def acknowledge(
         print(as_json(row))
     else:
         print(printable(f"Acknowledged as {verdict} by {who}: {row['title']}"))
+        print(_consequence(verdict))
+
+
+def _consequence(verdict: queries.EngineersVerdict) -> str:
+    from auditor.detection.answers import GROWN, KEPT_MINUTES
+
+    if verdict == "incident":
+        return "Its hours are left out of what is learned, and it does not count as a false alarm."
+    if verdict == "new_normal":
+        return "From the next minute on what it shows is what is normal, and the next fault is measured from there."
+    days = KEPT_MINUTES // 1440
+    return f"For {days} days findings like it page nobody, unless one is {GROWN - 1:.0%} larger than this."
 
 
 def moment_of(option: str, text: str) -> datetime:

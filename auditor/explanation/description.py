@@ -40,7 +40,7 @@ SENTENCES_AGAINST: Final = 2
 def describe(facts: Facts) -> str:
     """The whole description: a few lines of whole sentences, each line on one question."""
     own = _reasons(facts) if facts.evidence["metric"] in {"window_validity", "baseline"} else _chance(facts)
-    lines = [[_what(facts), _when(facts), *own], _company(facts)]
+    lines = [[_what(facts), _when(facts), *own], _answered(facts), _company(facts)]
     if facts.leads:
         lines += [_impact(facts), _why(facts)]
     return "\n".join(" ".join(line) for line in lines if line)
@@ -112,6 +112,15 @@ def _chance(facts: Facts) -> list[str]:
     counted = facts.evidence["metric"] not in {"cache_size", "silence", "throughput"}
     behind = f" of {plural(n, 'operation')}" if counted and known(n) and n >= 1 else ""
     return [f"By chance alone a minute{behind} like that would come {_how_often(p)}."]
+
+
+def _answered(facts: Facts) -> list[str]:
+    """Why something that would page is told as an info."""
+    ignored = facts.evidence.get("ignored")
+    if not ignored:
+        return []
+    until = day(int(ignored["until_minute"]))
+    return [f"An engineer has called as much of this ignorable: until {until} it pages only if it is larger."]
 
 
 def _how_often(p: float) -> str:

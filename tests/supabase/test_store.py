@@ -16,6 +16,7 @@ from auditor.database.postgres import PostgresStore
 from auditor.database.rest import SupabaseCalls
 from auditor.database.store import CommitOutcome
 from auditor.database.supabase_store import WINDOWS_AT_MOST, SupabaseStore
+from auditor.detection.answers import Share
 from auditor.errors import AuditorError, BadInput, DependencyUnreachable
 from tests.database.windows import asked, judged, now_minute, pull, write
 from tests.supabase.standing import running_supabase
@@ -105,6 +106,29 @@ async def test_a_commit_whose_answer_is_lost_is_repeated_and_counts_once(project
     assert outcomes["new"].outcome is CommitOutcome.REPEATED
     assert project.rest.calls[-2:] == ["auditor_commit", "auditor_commit"]
     assert asked(project.dsn, "select count(*) from monitoring.cache_auditor_ledger") == [(10,)]
+
+
+async def test_answers_are_read_as_over_postgresql(project: Supabase) -> None:
+    last = now_minute() - 5
+    write(project.dsn, range(last - 9, last + 1))
+    with psycopg.connect(project.dsn, autocommit=True) as connection:
+        connection.execute(
+            "insert into monitoring.cache_auditor_observations (severity, category, title, description, implementation_type, metric_name,"
+            " timestamp, fingerprint, incident_id, window_start, window_end, status, verdict, verdict_at, evidence) values ('critical',"
+            " 'performance', 't', 'd', 'new', 'hit_rate', now(), 'f1', 'i1', now() - interval '9 minutes', now() - interval '5 minutes',"
+            " 'resolved', 'ignore', now() - interval '1 minute', '{\"direction\": \"drop\", \"effect_relative\": -0.4}')"
+        )
+    direct = PostgresStore(project.dsn, worker="bob")
+    found = []
+    async with opened(project, worker="bob") as store:
+        await store.lease(lease_seconds=60, max_caches=10)
+        for each in (store, direct):
+            async with each.turn() as turn:
+                found.append(await turn.answers(await pull(turn, horizon_minute=last)))
+    await direct.close()
+    assert found[0] == found[1]
+    ((answer,),) = found[0].values()
+    assert (answer.says, answer.shares) == ("ignore", (Share("hit_rate", "drop", 0.4),))
 
 
 @pytest.mark.parametrize(
