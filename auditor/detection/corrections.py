@@ -50,9 +50,10 @@ def take(memory: Memory, answer: Answer, minute: int, implementation_type: str) 
     if answer.says is Says.INCIDENT:
         _leave_out(memory, answer, minute)
     elif answer.says is Says.NEW_NORMAL:
-        shift = _shift(memory, answer, minute, open_track=track is not None and is_open(memory.tracks, track))
+        lasting = track is not None and is_open(memory.tracks, track)
+        shift = _shift(memory, answer, minute if lasting else answer.last_minute, minute)
         if shift is None:
-            if minute - answer.minute < PATIENCE_MINUTES and memory.profile is not None:
+            if lasting and memory.profile is not None and minute - answer.minute < PATIENCE_MINUTES:
                 return None
         else:
             _move(memory, answer, shift)
@@ -115,13 +116,12 @@ def _within(memory: Memory, first: int, last: int) -> np.typing.NDArray[np.bool_
     return (minutes >= first) & (minutes <= last)
 
 
-def _shift(memory: Memory, answer: Answer, minute: int, *, open_track: bool) -> Floats | None:
-    """How far the signals that moved are from what was expected, on the link scale, shape (signals,); None where that is not known."""
+def _shift(memory: Memory, answer: Answer, last: int, minute: int) -> Floats | None:
+    """How far the signals that moved are, up to the minute `last`, from what was expected, on the link scale, shape (signals,); None where that is not known."""
     profile, recent = memory.profile, memory.recent
     if profile is None or recent is None:
         return None
     hour = slice(max(0, len(recent) - MINUTES), len(recent))
-    last = minute if open_track else answer.last_minute
     looked_at = _within(memory, answer.first_minute, last)[hour]
     windows = recent.slice(hour.start, hour.stop)
     broken, _ = broken_identities(windows)
