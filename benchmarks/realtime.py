@@ -21,7 +21,8 @@ from pydantic import SecretStr
 
 from auditor.database.embedded import EmbeddedServer
 from auditor.database.migrations import apply_migrations
-from auditor.database.realtime import RealtimeHints, RealtimeOptions
+from auditor.database.realtime import RealtimeHints
+from auditor.database.realtime_health import RealtimeOptions
 from tests.supabase.events import ingest
 from tests.supabase.standing import Supabase, running_supabase
 

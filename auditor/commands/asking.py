@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from auditor.database.connect import resolve_database
+from auditor.database.resolve import resolve_database
 from auditor.settings import read_settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from auditor.commands.printing import printable
 from auditor.database import failures, listen, rest_failures
 from auditor.database.backend import realtime_options
 from auditor.database.calls import PostgresCalls
-from auditor.database.connect import resolve_database
+from auditor.database.resolve import resolve_database
 from auditor.errors import AnswerIsNo, AuditorError
 from auditor.logs import configure_logging
 from auditor.model.options import model_options

@@ -6,8 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from auditor.database.connect import resolve_database
 from auditor.database.migrations import Migrated, apply_migrations
+from auditor.database.resolve import resolve_database
 from auditor.settings import Settings, read_settings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from auditor.commands.explainer import Explaining
-    from auditor.database.realtime import RealtimeHealth
+    from auditor.database.realtime_health import RealtimeHealth
 
 _log = structlog.get_logger(__name__)
 

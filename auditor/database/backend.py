@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from auditor.database import listen
 from auditor.database.calls import PostgresCalls
-from auditor.database.connect import resolve_database
 from auditor.database.postgres import PostgresStore
+from auditor.database.resolve import resolve_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from auditor.database.calls import Calls
     from auditor.database.hint import Hint
-    from auditor.database.realtime import RealtimeHealth, RealtimeOptions
+    from auditor.database.realtime_health import RealtimeHealth, RealtimeOptions
     from auditor.database.store import Store
     from auditor.settings import Settings
 
@@ -93,7 +93,7 @@ async def open_calls(settings: Settings) -> AsyncIterator[Calls]:
 
 def realtime_options(settings: Settings) -> RealtimeOptions:
     """The part of the settings that Realtime reads."""
-    from auditor.database.realtime import RealtimeOptions
+    from auditor.database.realtime_health import RealtimeOptions
 
     return RealtimeOptions(
         channel=settings.realtime_channel,

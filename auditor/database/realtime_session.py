@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from realtime import AsyncRealtimeChannel
     from realtime.types import RealtimeChannelOptions
 
-    from auditor.database.realtime import RealtimeHealth, RealtimeOptions
+    from auditor.database.realtime_health import RealtimeHealth, RealtimeOptions
 
 _log = structlog.get_logger(__name__)
 

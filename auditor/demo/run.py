@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from auditor.database.connect import resolve_database
 from auditor.database.listen import hints
 from auditor.database.postgres import PostgresStore
+from auditor.database.resolve import resolve_database
 from auditor.demo.faults import HOUR, plan_fault
 from auditor.demo.feed import Feed
 from auditor.demo.outcome import Outcome, outcome_of

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
     from typing import Any
 
-    from auditor.database.realtime import RealtimeHealth
+    from auditor.database.realtime_health import RealtimeHealth
     from auditor.database.store import Store
     from auditor.settings import Settings
 

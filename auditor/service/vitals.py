@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from auditor.database.realtime import RealtimeHealth
+    from auditor.database.realtime_health import RealtimeHealth
     from auditor.service.turn import TurnSummary
 
 PREFIX: Final = "cache_auditor"

@@ -11,8 +11,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from auditor.database import keeper
-from auditor.database.connect import check_database, connect, resolve_database
+from auditor.database.connect import check_database, connect
 from auditor.database.embedded import EmbeddedServer
+from auditor.database.resolve import resolve_database
 from auditor.errors import BadInput, DependencyUnreachable
 from auditor.settings import Settings
 from tests.database.holding import is_stopped

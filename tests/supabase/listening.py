@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from auditor.database.realtime import RealtimeHints, RealtimeOptions
+from auditor.database.realtime import RealtimeHints
+from auditor.database.realtime_health import RealtimeOptions
 from tests.supabase.events import ingest
 
 if TYPE_CHECKING:

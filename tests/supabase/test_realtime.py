@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from auditor.database.hint import Hint, hint_of, hint_of_change
-from auditor.database.realtime import RealtimeOptions
+from auditor.database.realtime_health import RealtimeOptions
 from tests.database.windows import now_minute, write
 from tests.supabase.events import ingest
 from tests.supabase.listening import CALM, listening

@@ -14,7 +14,8 @@ import psutil
 import pytest
 from realtime import AsyncRealtimeClient
 
-from auditor.database.realtime import FIRST_WAIT_SECONDS, RealtimeOptions, wait_after
+from auditor.database.realtime import FIRST_WAIT_SECONDS, wait_after
+from auditor.database.realtime_health import RealtimeOptions
 from auditor.database.realtime_session import CLOSE_SECONDS, LOOK_SECONDS
 from tests.supabase.events import ingest
 from tests.supabase.faults import FAULTS, end, restarted

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from auditor.database.postgres import PostgresStore
-from auditor.database.realtime import RealtimeHealth
+from auditor.database.realtime_health import RealtimeHealth
 from auditor.service.auditor import Auditor
 from auditor.settings import Settings
 from tests import warm_start

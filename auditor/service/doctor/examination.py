@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from auditor.database.calls import Calls
     from auditor.database.hint import Hint
-    from auditor.database.realtime import RealtimeHealth
+    from auditor.database.realtime_health import RealtimeHealth
     from auditor.model.options import ModelOptions
 
 CANARY_PREFIX: Final = "auditor-doctor-"
