@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from auditor.detection.findings import INFO
-from auditor.detection.hours import HOURS_KEPT, MINUTES
+from auditor.detection.policy import HISTORY_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from auditor.detection.findings import Side
-    from auditor.detection.windows import Floats
 
-KEPT_MINUTES: Final = HOURS_KEPT * MINUTES
+KEPT_MINUTES: Final = HISTORY_DAYS * 1440
 """Answers are forgotten with the history that they are about."""
 GROWN: Final = 1.25
 """What is larger than this many times what was called ignorable is news again."""
@@ -142,26 +137,3 @@ def ignored(
             if (share.metric, share.direction) == (metric, direction) and effect <= GROWN * share.effect:
                 return answer
     return None
-
-
-def quietened(
-    sides: list[Side], answers: Sequence[Answer], minutes: np.typing.NDArray[np.int64]
-) -> list[Side]:
-    """The findings of windows at `minutes`, those that are no more than what was called ignorable as infos."""
-    if not any(answer.says is Says.IGNORE for answer in answers):
-        return sides
-    return [_quietened(side, answers, minutes) for side in sides]
-
-
-def _quietened(side: Side, answers: Sequence[Answer], minutes: np.typing.NDArray[np.int64]) -> Side:
-    level = side.level.copy()
-    loud = np.flatnonzero(level > INFO)
-    for i, effect in zip(loud.tolist(), _effects(side)[loud].tolist(), strict=True):
-        if ignored(answers, side.metric, side.direction, int(minutes[i]), effect) is not None:
-            level[i] = INFO
-    return replace(side, level=level)
-
-
-def _effects(side: Side) -> Floats:
-    absolute = np.abs(side.value - side.expected)
-    return absolute if side.metric == "error_rate" else absolute / np.maximum(np.abs(side.expected), 1e-12)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.answers import Answer, Says, Share, effect_of_part, with_answer
+from auditor.detection.answers import Answer, Says, Share, effect_of_part, ignored, with_answer
+from auditor.detection.findings import INFO
 from auditor.detection.hours import MINUTES, Part, summarise_hours
 from auditor.detection.incidents import TRACKS, fingerprint, is_open
 from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
@@ -21,6 +22,9 @@ from auditor.detection.state import no_peaks
 from auditor.detection.validity import broken_identities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from auditor.detection.findings import Side
     from auditor.detection.incidents import Incident
     from auditor.detection.profile import Profile
     from auditor.detection.state import Memory
@@ -157,3 +161,26 @@ def _move(memory: Memory, answer: Answer, shift: Floats) -> None:
     if memory.agreed is not None:
         levels = {name: level for name, level in memory.agreed["levels"].items() if name not in moved}
         memory.agreed = memory.agreed | {"levels": levels}
+
+
+def quietened(
+    sides: list[Side], answers: Sequence[Answer], minutes: np.typing.NDArray[np.int64]
+) -> list[Side]:
+    """The findings of windows at `minutes`, those that are no more than what was called ignorable as infos."""
+    if not any(answer.says is Says.IGNORE for answer in answers):
+        return sides
+    return [_quietened(side, answers, minutes) for side in sides]
+
+
+def _quietened(side: Side, answers: Sequence[Answer], minutes: np.typing.NDArray[np.int64]) -> Side:
+    level = side.level.copy()
+    loud = np.flatnonzero(level > INFO)
+    for i, effect in zip(loud.tolist(), _effects(side)[loud].tolist(), strict=True):
+        if ignored(answers, side.metric, side.direction, int(minutes[i]), effect) is not None:
+            level[i] = INFO
+    return replace(side, level=level)
+
+
+def _effects(side: Side) -> Floats:
+    absolute = np.abs(side.value - side.expected)
+    return absolute if side.metric == "error_rate" else absolute / np.maximum(np.abs(side.expected), 1e-12)

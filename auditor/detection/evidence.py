@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from auditor.detection.accumulation import signature_of
 from auditor.detection.answers import effect_of_part, ignored
 from auditor.detection.catalogue import Category
-from auditor.detection.diagnosis import rank_causes
+from auditor.detection.diagnosis.ranking import rank_causes
 from auditor.detection.findings import INFO
 from auditor.detection.impact import incident_impact
 from auditor.detection.incidents import COLLECTOR, METRICS, fingerprint, incident_id, severity_of

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.answers import not_taken, quietened
+from auditor.detection.answers import not_taken
 from auditor.detection.baseline import relearn
 from auditor.detection.budget import levels_of
 from auditor.detection.catalogue import CATALOGUE
-from auditor.detection.corrections import take
+from auditor.detection.corrections import quietened, take
 from auditor.detection.evidence import observations_of
 from auditor.detection.findings import WARNING
 from auditor.detection.hours import MINUTES, Part, summarise_hours

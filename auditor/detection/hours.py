@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.medians import median
+from auditor.detection.policy import HISTORY_DAYS
 from auditor.detection.signals import KINDS, SIGNALS, Kind, Signals
 from auditor.detection.tails.elementary import exact_exp, exact_log
 from auditor.detection.tested import Test
@@ -21,7 +22,7 @@ from auditor.detection.tested import Test
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
-HOURS_KEPT: Final = 28 * 24
+HOURS_KEPT: Final = HISTORY_DAYS * 24
 MINUTES: Final = 60
 LEAST_WINDOWS: Final = 10
 """Windows of an hour below which it says nothing of a signal."""

@@ -9,6 +9,8 @@ from typing import Final
 
 METHOD_VERSION: Final = 2
 """Raised whenever the same windows and settings would be judged differently; part of the config hash."""
+HISTORY_DAYS: Final = 28
+"""What is older is forgotten: hours that are learned from, and answers."""
 
 
 @dataclass(frozen=True, slots=True)

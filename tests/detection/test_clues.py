@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditor.detection.diagnosis import rank_causes
-from auditor.detection.diagnosis.ranking import read
+from auditor.detection.diagnosis.ranking import rank_causes, read
 from auditor.detection.signature import IncidentSignature, Signal
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.detection.catalogue import CATALOGUE
-from auditor.detection.diagnosis import rank_causes
+from auditor.detection.diagnosis.ranking import rank_causes
 from auditor.detection.signature import CAUSES, SIGNALS, Cause, IncidentSignature, Signal
 from tests.detection.cache_faults import FAULTS, Trial, run_fault
 from tests.detection.cache_physics import SHAPES, warm_world

@@ -1,5 +1,1 @@
-"""What caused an incident: causes ranked from its joint signature by the physics of a cache."""
-
-from auditor.detection.diagnosis.ranking import rank_causes
-
-__all__ = ["rank_causes"]
+"""The causes of an incident, ranked by what every signal did; see `ranking`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditor.detection.catalogue import Severity
-from auditor.detection.diagnosis import rank_causes
+from auditor.detection.diagnosis.ranking import rank_causes
 from auditor.evaluation.incidents import read_incidents
 from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.grounding.context import Context
