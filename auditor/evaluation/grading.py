@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from auditor.evaluation.asked import Asked
     from auditor.explanation.checked import Checked
+    from auditor.model.asking import Asked
 
 GROUNDED_ENOUGH: Final = 0.8
 """The least share of an answer's sentences that has to stand."""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from auditor.evaluation.asked import Asked
     from auditor.evaluation.candidates import Named
     from auditor.explanation.brief import Brief
     from auditor.explanation.prompt import Prompt
+    from auditor.model.asking import Asked
     from auditor.settings import Settings
 
 

@@ -11,10 +11,10 @@ from auditor.evaluation.grading import Grade, grade
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from auditor.evaluation.asked import Asked
     from auditor.evaluation.incidents import RecordedIncident
     from auditor.explanation.brief import Brief, Purpose
     from auditor.explanation.prompt import Prompt
+    from auditor.model.asking import Asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,61 +9,7 @@ if TYPE_CHECKING:
 
     from auditor.explanation.attached import Origin
     from auditor.explanation.brief import Brief, Purpose
-    from auditor.explanation.checked import Checked
-
-
-class Asked(Protocol):
-    """What came of asking: a checked answer, or the word for why there is none, and what it used."""
-
-    @property
-    def checked(self) -> Checked | None:
-        """The checked answer."""
-        ...
-
-    @property
-    def failure(self) -> str | None:
-        """Why there is none, in a short word such as `timeout`."""
-        ...
-
-    @property
-    def detail(self) -> str:
-        """The failure as a sentence that names the mend; empty where there is none."""
-        ...
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds until another call makes sense, where that is known."""
-        ...
-
-    @property
-    def repaired(self) -> bool:
-        """Whether a second request was made to mend an unusable answer."""
-        ...
-
-    @property
-    def input_tokens(self) -> int:
-        """Tokens that were sent, of all requests together."""
-        ...
-
-    @property
-    def output_tokens(self) -> int:
-        """Tokens that came back, of all requests together."""
-        ...
-
-    @property
-    def cost(self) -> float | None:
-        """Money, in the currency of the prices; None where no price is known."""
-        ...
-
-    @property
-    def uncertain(self) -> bool:
-        """Whether the server may have charged for more than is counted."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """The model that answered."""
-        ...
+    from auditor.model.asking import Asked
 
 
 class Asker(Protocol):

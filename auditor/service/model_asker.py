@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from auditor.explanation.brief import Brief, Purpose
     from auditor.explanation.prompt import Prompt
+    from auditor.model.asking import Asked
     from auditor.model.client import ModelClient
-    from auditor.service.asker import Asked
     from auditor.settings import Settings
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from auditor.database.explanations import Caps, Claim, Explanations, Reserved
     from auditor.explanation.brief import Brief, Purpose
-    from auditor.service.asker import Asked, Asker
+    from auditor.model.asking import Asked
+    from auditor.service.asker import Asker
 
 GRACE_SECONDS: Final = 5.0
 """What is left to an asker whose own deadline has passed."""

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from auditor.explanation.checked import Checked, RankedCause, Rejected, Rejection
+from auditor.model.asking import Asked
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+def answered(checked: Checked | None = None, **given: Any) -> Asked:
     """One outcome of asking."""
-
-    checked: Checked | None = None
-    failure: str | None = None
-    detail: str = ""
-    repaired: bool = False
-    input_tokens: int | None = 2000
-    output_tokens: int | None = 200
-    cost: float | None = 0.001
-    seconds: float = 1.0
-    model: str = "m"
-    raw: str | None = None
+    blank: dict[str, Any] = {
+        "failure": None,
+        "detail": "",
+        "retry_after": None,
+        "repaired": False,
+        "input_tokens": 2000,
+        "output_tokens": 200,
+        "cost": 0.001,
+        "uncertain": False,
+        "seconds": 1.0,
+        "model": "m",
+        "raw": None,
+    }
+    return Asked(checked=checked, **(blank | given))
 
 
 def checked(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from auditor.evaluation.grading import Expectation, grade
 from auditor.evaluation.summary import HEADER, summarise
-from tests.evaluation.answers import Answered, checked, rejected
+from tests.evaluation.answers import answered, checked, rejected
+
+if TYPE_CHECKING:
+    from auditor.model.asking import Asked
 
 EXPECTED = Expectation(
     why="a test",
@@ -19,10 +22,10 @@ EXPECTED = Expectation(
     must_not_mention=("attack", "10.0"),
     longest=400,
 )
-GOOD = Answered(checked())
+GOOD = answered(checked())
 
 
-def _faults(answered: Answered, **changes: Any) -> tuple[str, ...]:
+def _faults(answered: Asked, **changes: Any) -> tuple[str, ...]:
     return grade("an_incident", replace(EXPECTED, **changes), answered).faults
 
 
@@ -36,24 +39,24 @@ def test_a_good_answer_passes_with_full_marks() -> None:
 @pytest.mark.parametrize(
     ("answered", "fault"),
     [
-        (Answered(failure="timeout"), "no answer (timeout)"),
-        (Answered(failure="quota", detail="The account is empty."), "no answer (quota) The account is empty"),
-        (Answered(checked(cause="ttl_cut")), "first cause ttl_cut"),
-        (Answered(checked(causes=())), "first cause missing"),
-        (Answered(checked("The hit rate fell to 41 %.")), "no mention of 40"),
-        (Answered(checked(why="It is an attack.")), "says attack"),
-        (Answered(checked(recommendation="Look for a flush. It is critical.")), "says critical"),
-        (Answered(checked(rejected=rejected(3))), "70% grounded"),
-        (Answered(checked(why="It is so. " * 60)), "680 characters, 400 at most"),
+        (answered(failure="timeout"), "no answer (timeout)"),
+        (answered(failure="quota", detail="The account is empty."), "no answer (quota) The account is empty"),
+        (answered(checked(cause="ttl_cut")), "first cause ttl_cut"),
+        (answered(checked(causes=())), "first cause missing"),
+        (answered(checked("The hit rate fell to 41 %.")), "no mention of 40"),
+        (answered(checked(why="It is an attack.")), "says attack"),
+        (answered(checked(recommendation="Look for a flush. It is critical.")), "says critical"),
+        (answered(checked(rejected=rejected(3))), "70% grounded"),
+        (answered(checked(why="It is so. " * 60)), "680 characters, 400 at most"),
     ],
 )
-def test_each_thing_that_is_wrong_is_said(answered: Answered, fault: str) -> None:
+def test_each_thing_that_is_wrong_is_said(answered: Asked, fault: str) -> None:
     assert _faults(answered) == (fault,)
 
 
 def test_an_answer_of_which_too_little_stands_has_failed() -> None:
     fallen = checked("", recommendation="", causes=(), source="template", rejected=rejected(6))
-    found = grade("an_incident", EXPECTED, Answered(fallen))
+    found = grade("an_incident", EXPECTED, answered(fallen))
     assert not found.passed
     assert found.schema_ok
     assert found.faults[0] == "too little of it stands: 40% grounded"
@@ -61,7 +64,7 @@ def test_an_answer_of_which_too_little_stands_has_failed() -> None:
 
 
 def test_without_causes_to_grade_none_is_graded() -> None:
-    found = grade("a_day", replace(EXPECTED, causes=(), severity=None), Answered(checked(causes=())))
+    found = grade("a_day", replace(EXPECTED, causes=(), severity=None), answered(checked(causes=())))
     assert found.cause_right is None
     assert found.passed
 
@@ -85,8 +88,8 @@ def test_without_causes_to_grade_none_is_graded() -> None:
     ],
 )
 def test_words_and_numbers_are_found_whole(text: str, words: str, there: bool) -> None:
-    answered = Answered(checked(text, recommendation="", causes=()))
-    said = _faults(answered, must_mention=(), must_not_mention=(words,), causes=())
+    given = answered(checked(text, recommendation="", causes=()))
+    said = _faults(given, must_mention=(), must_not_mention=(words,), causes=())
     assert said == ((f"says {words}",) if there else ())
 
 
@@ -100,8 +103,8 @@ def test_words_and_numbers_are_found_whole(text: str, words: str, there: bool) -
     ],
 )
 def test_an_incident_may_be_played_neither_up_nor_down(said: str, severities: set[str | None]) -> None:
-    answered = Answered(checked(recommendation=f"Look for a flush. {said}"))
-    fine = {one for one in ("info", "warning", "critical", None) if not _faults(answered, severity=one)}
+    given = answered(checked(recommendation=f"Look for a flush. {said}"))
+    fine = {one for one in ("info", "warning", "critical", None) if not _faults(given, severity=one)}
     assert fine == severities
 
 
@@ -109,8 +112,8 @@ def test_a_summary_counts_averages_and_leaves_out_what_is_not_known() -> None:
     answers = [
         GOOD,
         replace(GOOD, seconds=3.0, repaired=True, cost=0.003),
-        Answered(failure="timeout", input_tokens=None, output_tokens=None, cost=None, seconds=60.0),
-        Answered(checked(cause="ttl_cut", rejected=rejected(1)), cost=None, seconds=2.0),
+        answered(failure="timeout", input_tokens=None, output_tokens=None, cost=None, seconds=60.0),
+        answered(checked(cause="ttl_cut", rejected=rejected(1)), cost=None, seconds=2.0),
     ]
     summary = summarise("m", "prompts", [grade(f"{i}", EXPECTED, one) for i, one in enumerate(answers)])
     assert summary.passed == 0.5
@@ -129,7 +132,7 @@ def test_a_summary_counts_averages_and_leaves_out_what_is_not_known() -> None:
 
 
 def test_a_summary_of_nothing_but_failures_has_dashes() -> None:
-    failed = Answered(failure="quota", input_tokens=None, output_tokens=None, cost=None)
+    failed = answered(failure="quota", input_tokens=None, output_tokens=None, cost=None)
     cells = summarise("m", "p", [grade("a", EXPECTED, failed)]).cells()
     assert cells[4] == "-"
     assert cells[9:11] == ("-/-", "-")

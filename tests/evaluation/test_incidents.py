@@ -20,7 +20,7 @@ from auditor.prompt_files import read_prompts
 from auditor.resources import evals_folder, prompts_folder
 from benchmarks.incident_recordings import recorded
 from benchmarks.incident_scenarios import SCENARIOS
-from tests.evaluation.answers import Answered, checked
+from tests.evaluation.answers import answered, checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def test_what_is_expected_is_what_the_detector_has_found(incident: RecordedIncid
 def test_an_answer_that_says_nothing_does_not_pass(incident: RecordedIncident) -> None:
     cause = incident.expected.causes[0]
     empty = checked("Something happened.", recommendation="Look at it.", cause=cause)
-    assert not grade(incident.name, incident.expected, Answered(empty)).passed
+    assert not grade(incident.name, incident.expected, answered(empty)).passed
 
 
 @pytest.mark.parametrize("name", ["backend_slow", "capacity_cut", "improvement"])

@@ -14,11 +14,12 @@ from auditor.evaluation.running import Candidate, run_candidate
 from auditor.explanation.briefing import estimated_tokens
 from auditor.prompt_files import read_prompts
 from auditor.resources import evals_folder, prompts_folder
-from tests.evaluation.answers import Answered, checked
+from tests.evaluation.answers import answered, checked
 
 if TYPE_CHECKING:
     from auditor.explanation.brief import Brief
     from auditor.explanation.prompt import Prompt
+    from auditor.model.asking import Asked
 
 PROMPTS = read_prompts(prompts_folder())
 INCIDENTS = read_incidents(evals_folder(), ["backend_errors", "digest_busy", "flush", "resolved_flush"])
@@ -27,7 +28,7 @@ INCIDENTS = read_incidents(evals_folder(), ["backend_errors", "digest_busy", "fl
 async def test_every_incident_is_asked_once_and_graded_in_order() -> None:
     running, most, asked = 0, 0, []
 
-    async def ask(prompt: Prompt, brief: Brief) -> Answered:
+    async def ask(prompt: Prompt, brief: Brief) -> Asked:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -36,7 +37,7 @@ async def test_every_incident_is_asked_once_and_graded_in_order() -> None:
         asked.append((prompt.purpose, brief.data.get("cache")))
         assert prompt.purpose is brief.purpose
         assert estimated_tokens(brief.text) <= prompt.settings.brief_tokens
-        return Answered(checked())
+        return answered(checked())
 
     seen: list[str] = []
     candidate = Candidate("m", "prompts", PROMPTS, ask)
@@ -52,9 +53,9 @@ async def test_every_incident_is_asked_once_and_graded_in_order() -> None:
 async def test_without_excerpts_no_message_reaches_the_model() -> None:
     told = []
 
-    async def ask(_prompt: Prompt, brief: Brief) -> Answered:
+    async def ask(_prompt: Prompt, brief: Brief) -> Asked:
         told.append(brief.text)
-        return Answered(failure="timeout")
+        return answered(failure="timeout")
 
     for excerpts in (True, False):
         await run_candidate(

@@ -9,25 +9,28 @@ from typing import TYPE_CHECKING, Any
 from auditor.explanation.attached import Origin
 from auditor.explanation.brief import Brief, Purpose
 from auditor.explanation.checked import Checked, RankedCause, Rejected, Rejection
+from auditor.model.asking import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 
-@dataclass(frozen=True)
-class Answered:
+def answered(checked: Checked | None = None, **given: Any) -> Asked:
     """What the scripted model did."""
-
-    checked: Checked | None = None
-    failure: str | None = None
-    detail: str = ""
-    retry_after: float | None = None
-    uncertain: bool = False
-    repaired: bool = False
-    input_tokens: int = 100
-    output_tokens: int = 20
-    cost: float | None = 0.01
-    model: str = "scripted"
+    blank: dict[str, Any] = {
+        "failure": None,
+        "detail": "",
+        "retry_after": None,
+        "repaired": False,
+        "input_tokens": 100,
+        "output_tokens": 20,
+        "cost": 0.01,
+        "uncertain": False,
+        "seconds": 1.0,
+        "model": "scripted",
+        "raw": None,
+    }
+    return Asked(checked=checked, **(blank | given))
 
 
 def checked(description: str = "The hit rate fell.", **changes: Any) -> Checked:
@@ -43,7 +46,7 @@ def checked(description: str = "The hit rate fell.", **changes: Any) -> Checked:
     return Checked(**(given | changes))
 
 
-async def hang() -> Answered:
+async def hang() -> Asked:
     """A model that never answers."""
     await asyncio.Event().wait()
     raise AssertionError
@@ -53,7 +56,7 @@ async def hang() -> Answered:
 class ScriptedAsker:
     """An `Asker`; `answer` is what happens when it is asked."""
 
-    answer: Callable[[], Awaitable[Answered]] | None = None
+    answer: Callable[[], Awaitable[Asked]] | None = None
     price: float | None = 0.02
     asked: list[Brief] = field(default_factory=list)
     most_at_once: int = 0
@@ -83,7 +86,7 @@ class ScriptedAsker:
     def messages(self, brief: Brief) -> list[dict[str, str]]:
         return [{"role": "user", "content": brief.text}]
 
-    async def ask(self, brief: Brief, *, may_repair: bool) -> Answered:
+    async def ask(self, brief: Brief, *, may_repair: bool) -> Asked:
         self.asked.append(brief)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -91,15 +94,15 @@ class ScriptedAsker:
             if self.answer is not None:
                 return await self.answer()
             await asyncio.sleep(0.005)
-            return Answered(checked())
+            return answered(checked())
         finally:
             self._at_once -= 1
 
 
-def answering(answered: Answered) -> Callable[[], Awaitable[Answered]]:
+def answering(answered: Asked) -> Callable[[], Awaitable[Asked]]:
     """A model that always does the same."""
 
-    async def answer() -> Answered:
+    async def answer() -> Asked:
         return answered
 
     return answer

@@ -23,10 +23,12 @@ from auditor.settings import Settings
 from tests.database.incidents import WAITING, calls, row_of, stored, write, write_many
 from tests.detection.simulated import windows
 from tests.replay.stored import rows, store
-from tests.service.askers import Answered, ScriptedAsker, answering, checked, hang
+from tests.service.askers import ScriptedAsker, answered, answering, checked, hang
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from auditor.model.asking import Asked
 
 Connection = psycopg.Connection[Any]
 
@@ -164,16 +166,16 @@ async def test_the_end_of_an_incident_is_explained_anew(database: str, connectio
 @pytest.mark.parametrize(
     ("answered", "failure", "status"),
     [
-        (Answered(failure="refusal"), "refusal", "failed"),
+        (answered(failure="refusal"), "refusal", "failed"),
         (
-            Answered(failure="timeout", uncertain=True, input_tokens=0, output_tokens=0, cost=None),
+            answered(failure="timeout", uncertain=True, input_tokens=0, output_tokens=0, cost=None),
             "timeout",
             "failed",
         ),
-        (Answered(failure="circuit_open", input_tokens=0, output_tokens=0), "circuit_open", "refused"),
-        (Answered(failure="server_error", repaired=True), "server_error", "failed"),
+        (answered(failure="circuit_open", input_tokens=0, output_tokens=0), "circuit_open", "refused"),
+        (answered(failure="server_error", repaired=True), "server_error", "failed"),
         (
-            Answered(checked(source="template", description="", recommendation="", causes=())),
+            answered(checked(source="template", description="", recommendation="", causes=())),
             "rejected: too little of what the model said is so",
             "done",
         ),
@@ -181,7 +183,7 @@ async def test_the_end_of_an_incident_is_explained_anew(database: str, connectio
     ids=["refused", "timed out", "circuit open", "failed over a repair", "rejected"],
 )
 async def test_without_a_usable_answer_the_deterministic_text_stands_with_the_reason(
-    database: str, connection: Connection, answered: Answered, failure: str, status: str
+    database: str, connection: Connection, answered: Asked, failure: str, status: str
 ) -> None:
     row = row_of()
     write(connection, row)
