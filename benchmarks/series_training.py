@@ -10,13 +10,14 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from auditor.detection.series.features import NAMES, RISING, describe
 from auditor.detection.series.grid import lay_out
 from auditor.detection.series.model import MODEL_VERSION, Model
+from auditor.detection.series.scoring import learning_points
 from auditor.resources import series_model_file
 from benchmarks.series import HEAD, row
 from benchmarks.series_data import Series, families, read_family, uneventful
@@ -32,22 +33,33 @@ if TYPE_CHECKING:
 FOLDS: Final = 5
 TREES: Final[Mapping[str, int]] = {"alarms": 150, "traces": 100}
 SETTINGS: Final[Mapping[str, Any]] = {
-    "objective": "binary",
     "learning_rate": 0.06,
     "num_leaves": 15,
-    "min_data_in_leaf": 100,
-    "lambda_l2": 5.0,
+    "min_data_in_leaf": 50,
+    "max_bin": 127,
     "seed": 0,
     "deterministic": True,
     "force_row_wise": True,
     "verbose": -1,
 }
-SHARE: Final = 0.15
-"""Share of the ordinary points that is learned from; the rest are like them."""
+TELLING: Final[Mapping[str, Any]] = {"objective": "binary", "lambda_l2": 5.0}
+"""Alarms are told from ordinary points, of all series together."""
+ORDERING: Final[Mapping[str, Any]] = {
+    "objective": "rank_xendcg",
+    "lambda_l2": 0.02,
+    "min_sum_hessian_in_leaf": 1e-6,
+}
+"""Traces order the points of each series (Bruch, 2021, WWW, XE-NDCG); the sums of its gradients are of the order of one."""
+MOST_LABELLED, MOST_ORDINARY = 1500, 8400
+"""Rows of a series whose order is learned; LightGBM takes 10,000 of one query at most."""
+SHARE: Final = 0.05
+HARD_SHARE: Final = 0.75
+"""Shares of the ordinary points that are learned from, and of those with an onset; the rest are like them."""
+HARD_ONSET: Final = 1.2
 LONG_EVENT: Final = 30
 """Points of an event that count in full; of a longer one they share this weight."""
 MORE_OF_LONG: Final = 1.0
-"""For the traces the points of longer events weigh more: by so much of the mean weight of the series' labelled points each."""
+"""For the scale of the traces the points of longer events weigh more: by so much of the mean weight of the series' labelled points each."""
 MOST_OF_A_SERIES: Final = 150.0
 """Weight of a series' events beyond which they count by its square root, so that one series does not rule."""
 ORDINARY: Final = 0.1
@@ -58,11 +70,35 @@ STARTED: Final = 0.3
 """Periods before which nothing is learned of a series, or counted."""
 TOGETHER: Final = 10
 """Points within which alarms are one."""
-KNOTS: Final = 40
+KNOTS: Final = 80
 MINUTE, HOUR = 60.0, 3600.0
 _INTERVALS: Final = ((MINUTE, 0.0, 900.0), (HOUR, 900.0, np.inf))
 
+NEWTON_STEPS: Final = 30
+
 Columns = dict[str, "NDArray[np.float32]"]
+
+
+class Sample(NamedTuple):
+    """Rows of one series to learn from.
+
+    Parameters
+    ----------
+    features
+        Shape (rows, features).
+    truth
+        Shape (rows,): 1 within events.
+    weight, of_points
+        Shape (rows,) each: what they weigh where every event counts, and where the points of long events count more.
+    few
+        What any row of the series weighs where all of its rows are alike.
+    """
+
+    features: NDArray[np.float32]
+    truth: Floats
+    weight: Floats
+    of_points: Floats
+    few: float
 
 
 def described(series: Series) -> Columns:
@@ -72,32 +108,26 @@ def described(series: Series) -> Columns:
     return {name: features[name].astype(np.float32)[grid.row] for name in NAMES}
 
 
-def sampled(
-    series: Series, columns: Columns, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], Floats, Floats, Floats]:
-    """Rows to learn from, whether they are of an event, and their weights for alarms and for traces."""
+def sampled(series: Series, columns: Columns, rng: np.random.Generator) -> Sample:
+    """Rows to learn from; ordinary points weigh what they stand for."""
     started = columns["age"] > STARTED
     eventful = np.flatnonzero((series.label > 0) & started)
     ordinary = np.flatnonzero(~series.near_an_event & started)
-    hard = columns["on"][ordinary] > 1.2
-    all_of = min(1.0, 5.0 * SHARE)
-    taken = [
-        rng.choice(part, int(len(part) * share), replace=False)
-        for part, share in ((ordinary[hard], all_of), (ordinary[~hard], SHARE))
-    ]
+    hard = columns["on"][ordinary] > HARD_ONSET
+    rows, weights = [eventful], []
+    for part, share in ((ordinary[hard], HARD_SHARE), (ordinary[~hard], SHARE)):
+        taken = rng.choice(part, int(len(part) * share), replace=False)
+        rows.append(taken)
+        weights.append(np.full(len(taken), ORDINARY / share))
+    every = np.concatenate(rows)
     by_event, by_point = _event_weights(series.label, eventful)
     few = HOURLY if series.seconds >= HOUR else 1.0
-    rows = np.concatenate([eventful, *taken])
-    ordinary_weights = [
-        np.full(len(taken[0]), ORDINARY / all_of),
-        np.full(len(taken[1]), ORDINARY / SHARE),
-    ]
-    truth = np.concatenate([np.ones(len(eventful)), np.zeros(len(rows) - len(eventful))])
-    return (
-        np.column_stack([columns[name][rows] for name in NAMES]),
-        truth,
-        few * np.concatenate([by_event, *ordinary_weights]),
-        few * np.concatenate([by_point, *ordinary_weights]),
+    return Sample(
+        np.column_stack([columns[name][every] for name in NAMES]),
+        np.concatenate([np.ones(len(eventful)), np.zeros(len(every) - len(eventful))]),
+        few * np.concatenate([by_event, *weights]),
+        few * np.concatenate([by_point, *weights]),
+        few,
     )
 
 
@@ -119,33 +149,84 @@ def _event_weights(label: Floats, rows: NDArray[np.int64]) -> tuple[Floats, Floa
 def fit(series: Sequence[Series], columns: Sequence[Columns], seed: int) -> dict[str, Any]:
     """Fit the trees; what `Model.from_json` reads, with a table that says nothing yet."""
     rng = np.random.default_rng(seed)
-    parts = [sampled(one, of_one, rng) for one, of_one in zip(series, columns, strict=True)]
-    features, truth, by_event, by_point = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    samples = [sampled(one, of_one, rng) for one, of_one in zip(series, columns, strict=True)]
+    all_of = _together(samples)
     lightgbm = importlib.import_module("lightgbm")
-    rising = [int(name in RISING) for name in NAMES]
-    settings = {**SETTINGS, "monotone_constraints": rising}
-    data = lightgbm.Dataset(features, truth, free_raw_data=False)
-    trees = {
-        kind: lightgbm.train(settings, data.set_weight(weight), TREES[kind]).dump_model()["tree_info"]
-        for kind, weight in (("alarms", by_event), ("traces", by_point))
-    }
+    settings = {**SETTINGS, "monotone_constraints": [int(name in RISING) for name in NAMES]}
+    data = lightgbm.Dataset(all_of.features, all_of.truth, weight=all_of.weight)
+    alarms = lightgbm.train({**settings, **TELLING}, data, TREES["alarms"])
+    queries = [_query(sample, rng) for sample in samples if sample.truth.any()]
+    asked = _together(queries)
+    sizes = [len(query.truth) for query in queries]
+    data = lightgbm.Dataset(asked.features, asked.truth, weight=asked.weight, group=sizes)
+    traces = lightgbm.train({**settings, **ORDERING}, data, TREES["traces"])
+    # an order has no scale: the line that makes a margin of it
+    line = logistic(traces.predict(all_of.features, raw_score=True), all_of.truth, all_of.of_points)
     return {
         "version": MODEL_VERSION,
         "features": list(NAMES),
-        **{kind: [_tree(tree["tree_structure"]) for tree in grown] for kind, grown in trees.items()},
+        "alarms": _trees(alarms, (0.0, 1.0)),
+        "traces": _trees(traces, line),
         "reference": {"seconds": [MINUTE, HOUR], "margins": [0.0, 1.0], "rates": [[1.0, 0.1], [1.0, 0.1]]},
     }
 
 
-def _tree(root: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Nested nodes as lists by node, the first the root."""
+def _together(samples: Sequence[Sample]) -> Sample:
+    """The rows of all."""
+    features, truth, weight, of_points, _ = zip(*samples, strict=True)
+    return Sample(
+        np.concatenate(features),
+        np.concatenate(truth),
+        np.concatenate(weight),
+        np.concatenate(of_points),
+        1.0,
+    )
+
+
+def _query(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The rows of a series whose order is learned; every series counts the same, hourly ones less."""
+    rows = np.concatenate(
+        [
+            rng.choice(part, min(len(part), most), replace=False)
+            for part, most in (
+                (np.flatnonzero(sample.truth > 0), MOST_LABELLED),
+                (np.flatnonzero(sample.truth == 0), MOST_ORDINARY),
+            )
+        ]
+    )
+    alike = np.full(len(rows), sample.few)
+    return Sample(sample.features[rows], sample.truth[rows], alike, alike, sample.few)
+
+
+def logistic(place: Floats, truth: Floats, weight: Floats) -> tuple[float, float]:
+    """The line in `place` that is the log of the odds of `truth`: what it is at 0, and its slope; by Newton's method."""
+    line = np.array([0.0, 1.0])
+    terms = np.stack([np.ones(len(place)), place])
+    for _ in range(NEWTON_STEPS):
+        chance = 1.0 / (1.0 + np.exp(-(line @ terms)))
+        curvature = (terms * (weight * chance * (1.0 - chance))) @ terms.T
+        line += np.linalg.solve(curvature, terms @ (weight * (truth - chance)))
+    return float(line[0]), float(line[1])
+
+
+def _trees(fitted: Any, line: tuple[float, float]) -> list[dict[str, list[float]]]:
+    """The trees whose sum is a line in that of the fitted ones."""
+    at_nought, slope = line
+    return [
+        _tree(tree["tree_structure"], at_nought if not k else 0.0, slope)
+        for k, tree in enumerate(fitted.dump_model()["tree_info"])
+    ]
+
+
+def _tree(root: Mapping[str, Any], added: float = 0.0, factor: float = 1.0) -> dict[str, list[float]]:
+    """Nested nodes as lists by node, the first the root; the leaves times a factor, and something added to each."""
     stored: dict[str, list[float]] = {name: [] for name in ("feature", "threshold", "left", "right", "value")}
 
     def put(node: Mapping[str, Any]) -> int:
         at = len(stored["feature"])
         stored["feature"].append(node.get("split_feature", -1))
         stored["threshold"].append(float(f"{node.get('threshold', 0.0):.6g}"))
-        stored["value"].append(float(f"{node.get('leaf_value', 0.0):.5g}"))
+        stored["value"].append(float(f"{added + factor * node.get('leaf_value', 0.0):.5g}"))
         stored["left"].append(0)
         stored["right"].append(0)
         if "split_feature" in node:
@@ -157,20 +238,21 @@ def _tree(root: Mapping[str, Any]) -> dict[str, list[float]]:
     return stored
 
 
-def scores_of(model: Model, columns: Columns) -> Floats:
-    """The scores of a series by its features."""
-    return model.scores({name: column.astype(np.float64) for name, column in columns.items()})
+def margins_of(model: Model, series: Series, columns: Columns) -> Floats:
+    """The margins of a series by its features, -inf where the gate is shut, and while the series is too young for anything to be flagged."""
+    learning = learning_points(lay_out(series.timestamp, series.value))
+    score = model.scores({name: column.astype(np.float64) for name, column in columns.items()}, learning)
+    return np.where(score >= 1.0, score - 1.0 + model.lowest, -np.inf)
 
 
 def out_of_fold(series: Sequence[Series], columns: Sequence[Columns]) -> list[Floats]:
-    """Margins of every series by trees fitted without it, -inf where the gate is shut."""
+    """Margins of every series by trees fitted without it; see `margins_of`."""
     margins: list[Floats] = [np.zeros(0)] * len(series)
     for fold in range(FOLDS):
         within = [i for i in range(len(series)) if i % FOLDS != fold]
         model = Model.from_json(fit([series[i] for i in within], [columns[i] for i in within], fold))
         for i in range(fold, len(series), FOLDS):
-            score = scores_of(model, columns[i])
-            margins[i] = np.where(score >= 1.0, score - 1.0 + model.lowest, -np.inf)
+            margins[i] = margins_of(model, series[i], columns[i])
     return margins
 
 
@@ -200,7 +282,7 @@ def _rates(series: Sequence[Series], margins: Sequence[Floats], knots: Floats) -
         ordinary = ~one.near_an_event
         points += int(ordinary.sum())
         for k, knot in enumerate(knots):
-            above = np.flatnonzero((margin > knot) & ordinary)
+            above = np.flatnonzero((margin >= knot) & ordinary)
             last = -TOGETHER
             for at in above.tolist():
                 if at - last >= TOGETHER:

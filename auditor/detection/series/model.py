@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.series.features import NAMES
+from auditor.detection.series.filters import ewma
 from auditor.detection.series.trees import Tree, margin
 from auditor.detection.tails.elementary import exact_exp
 
@@ -26,7 +27,13 @@ LEAST_RATE: Final = 1e-12
 RULE_WEIGHT: Final = 1.5
 """What the rule counts beside the trees: they know more, it errs otherwise, and together they err less than either."""
 MOST_OF_TRACE: Final = 4.0
-"""The margin above which only the trees for alarms are believed: alarms of one a week begin near 6."""
+"""The margin above which only the trees for alarms are believed: flags of one a week begin above it."""
+RECENT_POINTS: Final = 960
+"""Points that the recent margin is the decayed mean of, about: two thirds of a day of minutes."""
+LEAST_RECENT: Final = -4.0
+"""Margins below this, and of points that are not looked at, count as this: ordinary."""
+NO_NEWS: Final = 0.3
+"""Of the recent margin's height above the ordinary, what is taken off an alarm: what has begun before is less of a beginning."""
 RULE_ONSET: Final = 2.5
 MOST_OF_RULE: Final = 4.0
 
@@ -40,8 +47,8 @@ class Model:
     alarms
         Trees that tell events from ordinary points, every event counting. Their sum and the weighted `rule` is the margin of a point.
     traces
-        Trees that tell labelled points from others, every point of a long event counting more. Where their sum and the weighted rule is the
-        larger it is the margin instead, up to `MOST_OF_TRACE`: they order what lies below alarms.
+        Trees that order the points of a series, labelled ones above others. Where their sum and the weighted rule is the larger it is the
+        margin instead, up to `MOST_OF_TRACE`: they order what lies below alarms.
     lowest
         The margin that no point is below.
     seconds
@@ -87,7 +94,8 @@ class Model:
     def scores(self, features: Mapping[str, Floats], first: int = 0) -> Floats:
         """Shape (n,), above 0 and rising with the strangeness: below 1 where the gate is shut, else 1 and the margin above the lowest.
 
-        It is shut too for what comes before position `first`.
+        It is shut too for what comes before position `first`. The points are to be in the order of time: an alarm counts by how far it stands
+        out from the margins of the points before it, though never for less than a trace.
         """
         raised = np.maximum.reduce([features[name] - level for name, level in GATE.items()])
         looked_at = first + np.flatnonzero(raised[first:] > 0.0)
@@ -97,7 +105,11 @@ class Model:
             by_rule = RULE_WEIGHT * rule(*(features[name][looked_at] for name in ("on", "dm10", "seas_e")))
             alarm = margin(self.alarms, 0.0, columns) + by_rule
             trace = margin(self.traces, 0.0, columns) + by_rule
-            found[looked_at] = 1.0 + np.maximum(alarm, np.minimum(trace, MOST_OF_TRACE)) - self.lowest
+            either = np.maximum(alarm, np.minimum(trace, MOST_OF_TRACE))
+            height = np.zeros(len(raised))
+            height[looked_at] = np.maximum(either - LEAST_RECENT, 0.0)
+            news = either - NO_NEWS * _mean_before(height)[looked_at]
+            found[looked_at] = 1.0 + np.maximum(news, np.minimum(either, MOST_OF_TRACE)) - self.lowest
         return found
 
     def p_values(self, scores: Floats, seconds: float) -> Floats:
@@ -112,6 +124,11 @@ class Model:
         beyond = slope * np.maximum(place - self.margins[-1], 0.0)
         p = np.maximum(exact_exp(np.interp(place, self.margins, logs) + beyond), LEAST_RATE)
         return np.where((scores < 1.0) | (place < self.margins[0]), 1.0, p)
+
+
+def _mean_before(height: Floats) -> Floats:
+    """The decayed mean of the points before each, from nought."""
+    return np.concatenate([[0.0], ewma(height, 2.0 / (RECENT_POINTS + 1))[:-1]])
 
 
 def rule(onset: Floats, recent: Floats, off_season: Floats) -> Floats:

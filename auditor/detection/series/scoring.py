@@ -14,6 +14,7 @@ from auditor.detection.series.grid import WEEK_SECONDS, lay_out
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from auditor.detection.series.grid import Grid
     from auditor.detection.series.model import Model
     from auditor.detection.windows import Floats
 
@@ -52,6 +53,11 @@ class Scored:
     seconds: float
 
 
+def learning_points(grid: Grid) -> int:
+    """How many points come before anything is called strange."""
+    return LEARNING_BLOCKS * Blocks.of(len(grid), grid.period).size
+
+
 def score_series(timestamps: Floats, values: Floats, model: Model, alarms_per_week: float) -> Scored:
     """Score a regular series without a unit, from each point's past alone.
 
@@ -75,7 +81,7 @@ def score_series(timestamps: Floats, values: Floats, model: Model, alarms_per_we
         never = np.zeros(len(timestamps), dtype=np.bool_)
         return Scored(nothing, nothing, nothing, nothing, nothing, never, grid.seconds)
     described = describe(grid)
-    score = model.scores(described.features, LEARNING_BLOCKS * Blocks.of(len(grid), grid.period).size)
+    score = model.scores(described.features, learning_points(grid))
     p_value = model.p_values(score, grid.seconds)
     flag = p_value <= min(alarms_per_week * grid.seconds / WEEK_SECONDS, MOST_P)
     reach = described.reach_at(INTERVAL_SIZE)
