@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.episodes import Episodes
 from auditor.detection.medians import median
 from auditor.detection.signals import KINDS, SIGNALS, Kind, Signals
 from auditor.detection.tails.elementary import exact_exp, exact_log
@@ -70,11 +71,14 @@ class History:
         float32 array of shape (hours, signals, 4), by `Part`; NaN where an hour says nothing of a signal.
     peaks
         uint8 array of shape (hours, signals, tests): the largest surprise of each test, by its rung on the scale of `PEAK_RATIO`; 255 where nothing was judged.
+    episodes
+        What was found strange in them, and in the hour that is being gathered.
     """
 
     first_hour: int
     parts: np.typing.NDArray[np.float32]
     peaks: np.typing.NDArray[np.uint8]
+    episodes: Episodes
 
     @classmethod
     def empty(cls) -> History:
@@ -83,6 +87,7 @@ class History:
             0,
             np.zeros((0, len(SIGNALS), len(Part)), dtype=np.float32),
             np.zeros((0, len(SIGNALS), len(Test)), dtype=np.uint8),
+            Episodes.none(),
         )
 
     @property
@@ -98,12 +103,12 @@ class History:
         rows, rungs = parts.astype(np.float32), _on_rungs(peaks)
         missing = hour - self.last_hour - 1
         if not len(self.parts) or missing >= HOURS_KEPT:
-            return History(hour, rows, rungs)
+            return History(hour, rows, rungs, self.episodes)
         gap = np.full((missing, *rows.shape[1:]), np.nan, dtype=np.float32)
         nothing = np.full((missing, *rungs.shape[1:]), UNKNOWN_PEAK, dtype=np.uint8)
         joined = np.concatenate([self.parts, gap, rows])[-HOURS_KEPT:]
         peaked = np.concatenate([self.peaks, nothing, rungs])[-HOURS_KEPT:]
-        return History(hour + len(rows) - len(joined), joined, peaked)
+        return History(hour + len(rows) - len(joined), joined, peaked, self.episodes)
 
     def surprises(self) -> Floats:
         """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
@@ -117,6 +122,7 @@ class History:
             "first_hour": self.first_hour,
             "parts": base64.b64encode(self.parts.astype("<f4").tobytes()).decode(),
             "peaks": base64.b64encode(self.peaks.tobytes()).decode(),
+            "episodes": self.episodes.as_json(),
         }
 
     @classmethod
@@ -128,6 +134,7 @@ class History:
             int(stored["first_hour"]),
             flat.reshape(-1, len(SIGNALS), len(Part)).astype(np.float32),
             peaks.reshape(-1, len(SIGNALS), len(Test)),
+            Episodes.from_json(stored.get("episodes")),
         )
 
 
