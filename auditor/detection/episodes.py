@@ -26,11 +26,13 @@ NEAR: Final = 1
 """Records on either side in which something still counts as having come at the same time."""
 _RULES: Final = ((range(1, 8), ((3, 2), (7, 3))), (range(7, KEPT_DAYS, 7), ((3, 2),)))
 """Days back, and of how many of the last of them how many make a rule."""
-AROUND: Final = 36
-MOST_AROUND: Final = 30
-"""Of the records of six hours on either side, so many at most are of what comes and goes; more are of a state that lasts."""
+AROUND: Final = 72
+MOST_AROUND: Final = 72
+"""Of the records of twelve hours on either side, so many at most are of what comes and goes; more are of a state that lasts."""
 STEP: Final = 1 / 16
-"""Of a depth as it is kept; the deepest is sixteen."""
+"""Of a depth as it is kept."""
+DEEPEST: Final = 255
+"""Steps: as deep, or deeper."""
 
 _Integers = np.typing.NDArray[np.int64]
 
@@ -62,12 +64,12 @@ class Episodes:
         """The records with what one side showed in some minutes, shape (n,): `depth` is how far it went, on the link scale."""
         if not len(minutes):
             return self
-        deep = np.minimum(np.ceil(depth / STEP), 255).astype(np.uint8)
+        deep = np.minimum(np.ceil(depth / STEP), DEEPEST).astype(np.uint8)
         slot = np.concatenate([self.slot, minutes // MINUTES])
         sides = np.concatenate([self.side, np.full(len(minutes), side, dtype=np.uint8)])
         deep = np.concatenate([self.depth, deep])
         # of one slot and side the deepest comes first, and is kept
-        order = np.lexsort((255 - deep, sides, slot))
+        order = np.lexsort((DEEPEST - deep, sides, slot))
         slot, sides, deep = slot[order], sides[order], deep[order]
         kept = np.append(True, (np.diff(slot) != 0) | (np.diff(sides) != 0))
         return Episodes(slot[kept], sides[kept], deep[kept])
@@ -100,6 +102,15 @@ class Episodes:
             if any(sum(came[:last]) >= least for last, least in rules):
                 deepest = max(deepest, *(own.get(at, 0) for of_day in near for at in of_day))
         return STEP * deepest
+
+    def exceeded(self, side: int, before: int, times: int) -> float:
+        """The depth that a side has gone beyond so many times before a minute, each visit counted once; 0 where it has not come as often."""
+        own = (self.side == side) & (self.slot < before // MINUTES)
+        slot, depth = self.slot[own], self.depth[own]
+        if not len(slot):
+            return 0.0
+        visits = np.maximum.reduceat(depth, np.flatnonzero(np.diff(slot, prepend=slot[0] - 2) > 1))
+        return STEP * float(np.sort(visits)[-times - 1]) if len(visits) > times else 0.0
 
     @cached_property
     def _visits(self) -> dict[int, dict[int, int]]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from auditor.detection.windows import Floats, WindowBlock
 
 _THROUGHPUT: Final = AT["throughput"]
+_LOOKUPS: Final = RESPONDING.index("hit_rate")
 _SCALES: Final = np.array([[scale_of(name)] for name in METRICS])
 
 SILENT_MINUTES: Final = 2
@@ -209,7 +210,9 @@ def read(
     silence = np.ones(count)
     absent = absent_run > 0.0
     if absent.any():
-        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]))
+        # a pause is judged by as few lookups as there were in the last hours
+        short = np.nan_to_num(outlook().short[_LOOKUPS, lead:])
+        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]) + short)
         silence[absent] = silence_probability(
             profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.budget import CALIBRATED
-from auditor.detection.episodes import STEP
+from auditor.detection.episodes import DEEPEST, KEPT_DAYS, STEP
 from auditor.detection.findings import TRAFFIC_FLOOR, WARNING, Side, find
 from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import PROPORTIONS, quick_tails
@@ -41,6 +41,8 @@ SIDES: Final = {
 }
 """The number under which a metric's direction is recorded."""
 SILENCE: Final = len(SIDES)
+DAY_MINUTES: Final = 1440
+WEEK_MINUTES: Final = 7 * DAY_MINUTES
 LONGER: Final = 2.0
 """Minutes by which silence may be longer than usual."""
 
@@ -97,7 +99,7 @@ def by_recurrence(
     if not (strange.sides or strange.silent.any()):
         return Usual(strange.tested, strange.sides, strange.silent, nowhere, None)
     episodes = records()
-    silent = strange.silent & ~_usual_silence(strange, minutes, episodes)
+    silent = strange.silent & ~_usual_silence(strange, minutes, episodes, profile, policy)
     tested, sides, explained = strange.tested, strange.sides, nowhere
     for side in strange.sides:
         at = np.flatnonzero((side.level > 0) | side.improbable)
@@ -119,13 +121,28 @@ def _warns(sides: list[Side], nowhere: Mask) -> Mask:
     return warns
 
 
-def _usual_silence(strange: Strange, minutes: np.typing.NDArray[np.int64], episodes: Episodes) -> Mask:
-    """Where silence has not lasted much longer than it lasts as a rule; its depth is the minutes that it has lasted, in steps."""
+def _usual_silence(
+    strange: Strange,
+    minutes: np.typing.NDArray[np.int64],
+    episodes: Episodes,
+    profile: Profile,
+    policy: Policy,
+) -> Mask:
+    """Where silence has not lasted much longer than it lasts as a rule at that time, or at any time more often than the budget allows.
+
+    Its depth is the minutes that it has lasted, in steps.
+    """
     usual = np.zeros(len(minutes), dtype=np.bool_)
     at = np.flatnonzero(strange.silent)
     if len(at):
-        minutes_usual = episodes.usual(SILENCE, minutes[at]) / STEP
-        usual[at] = (minutes_usual > 0.0) & (strange.absent_run[at] <= minutes_usual + LONGER)
+        lasts = episodes.usual(SILENCE, minutes[at]) / STEP
+        for midnight in np.unique(minutes[at] // DAY_MINUTES * DAY_MINUTES).tolist():
+            weeks = min((midnight - profile.period_start_minute) / WEEK_MINUTES, KEPT_DAYS / 7)
+            times = int(policy.false_alarms_per_week * max(weeks, 1.0))
+            today = minutes[at] // DAY_MINUTES * DAY_MINUTES == midnight
+            lasts[today] = np.maximum(lasts[today], episodes.exceeded(SILENCE, midnight, times) / STEP)
+        longest = np.where(lasts >= DEEPEST, np.inf, lasts + LONGER)
+        usual[at] = (lasts > 0.0) & (strange.absent_run[at] <= longest)
     return usual
 
 

@@ -1,0 +1,247 @@
+"""What comes at the same time every day or week pages until that is known, and hides nothing that is not usual then."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditor.detection.episodes import DAY as DAY_OF_SLOTS
+from auditor.detection.episodes import MINUTES, MOST, STEP, Episodes
+from auditor.detection.fold import judge
+from auditor.detection.hours import Part
+from auditor.detection.policy import Policy
+from auditor.detection.signals import AT
+from auditor.detection.state import Memory
+from tests.detection.simulated import FIRST_MINUTE, Course, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from auditor.detection.judgement import Observation
+    from auditor.detection.windows import WindowBlock
+
+POLICY = Policy()
+DAY = 1440
+AT_TWO = 120
+LASTS = 40
+
+
+def _batch(
+    plan: Course, days: Iterable[int], *, rate: float = 0.4, at: int = AT_TWO, lasts: int = LASTS
+) -> None:
+    for day in days:
+        plan.hit_rate[day * DAY + at : day * DAY + at + lasts] = rate
+
+
+def _nightly(days: int, then: Callable[[Course], None] | None = None) -> WindowBlock:
+    def fault(plan: Course) -> None:
+        _batch(plan, range(days))
+        if then is not None:
+            then(plan)
+
+    return windows(days * DAY, fault=fault)
+
+
+def _pages(block: WindowBlock) -> list[Observation]:
+    return [o for o in judge(None, block, POLICY).observations if o.severity != "info"]
+
+
+def _days(pages: list[Observation]) -> list[int]:
+    return [(page.window_start_minute - FIRST_MINUTE) // DAY for page in pages]
+
+
+def test_a_nightly_batch_pages_on_two_nights_and_no_more() -> None:
+    assert _days(_pages(_nightly(9))) == [0, 1]
+
+
+def test_a_job_of_working_days_is_known_after_the_weekend_too() -> None:
+    def fault(plan: Course) -> None:
+        _batch(plan, (day for day in range(18) if day % 7 < 5))
+
+    assert _days(_pages(windows(18 * DAY, fault=fault))) == [0, 1]
+
+
+def test_a_weekly_restart_pages_on_two_weekdays_and_no_more() -> None:
+    def fault(plan: Course) -> None:
+        _batch(plan, range(2, 28, 7))
+
+    assert _days(_pages(windows(28 * DAY, fault=fault))) == [2, 9]
+
+
+def test_what_comes_every_day_at_another_time_pages_every_day() -> None:
+    def fault(plan: Course) -> None:
+        for day, at in enumerate((500, 900, 620, 1200, 300, 760)):
+            _batch(plan, [day], at=at)
+
+    assert _days(_pages(windows(6 * DAY, fault=fault))) == [0, 1, 2, 3, 4, 5]
+
+
+def _deeper(plan: Course) -> None:
+    _batch(plan, [6], rate=0.1)
+
+
+def _longer(plan: Course) -> None:
+    _batch(plan, [6], lasts=LASTS + 40)
+
+
+def _errors_too(plan: Course) -> None:
+    start = 6 * DAY + AT_TWO + 5
+    plan.errors[start : start + 20] = 0.1
+
+
+def _slow_too(plan: Course) -> None:
+    start = 6 * DAY + AT_TWO + 5
+    plan.miss_ms[start : start + 20] *= 3.0
+
+
+@pytest.mark.parametrize("fault", [_deeper, _longer, _errors_too, _slow_too])
+def test_what_is_not_usual_at_the_time_of_the_batch_pages(fault: Callable[[Course], None]) -> None:
+    pages = _pages(_nightly(7, fault))
+    assert _days(pages) == [0, 1, 6]
+    metric = {_errors_too: "error_rate", _slow_too: "avg_response_time_ms"}.get(fault, "hit_rate")
+    assert pages[-1].metric_name == metric
+
+
+def test_a_night_without_the_batch_is_nothing() -> None:
+    def without(plan: Course) -> None:
+        _batch(plan, [5, 6], rate=0.75)
+
+    assert _days(_pages(_nightly(8, without))) == [0, 1]
+
+
+def test_a_state_that_lasts_for_days_does_not_become_usual_by_lasting() -> None:
+    def fault(plan: Course) -> None:
+        plan.hit_rate[3 * DAY + 300 : 5 * DAY + 1200] = 0.4
+
+    (page,) = _pages(windows(6 * DAY, fault=fault))
+    assert page.window_end_minute - page.window_start_minute > 2.5 * DAY
+
+
+def test_an_alarm_that_goes_on_through_the_batch_is_one_incident() -> None:
+    def down(plan: Course) -> None:
+        plan.hit_rate[6 * DAY + 60 : 6 * DAY + 260] = 0.4
+
+    pages = _pages(_nightly(7, down))
+    assert _days(pages) == [0, 1, 6]
+    assert pages[-1].window_end_minute - FIRST_MINUTE == pytest.approx(6 * DAY + 260, abs=2)
+
+
+def test_the_batch_is_left_out_of_what_is_learned() -> None:
+    levels = []
+    for block in (_nightly(8), windows(8 * DAY)):
+        history = Memory.from_json(judge(None, block, POLICY).state, "answers").history
+        levels.append(history.parts[:, AT["hit_rate"], Part.LEVEL])
+    of_batch, without = (level[2::24][3:] for level in levels)
+    assert of_batch == pytest.approx(without, abs=0.15)
+
+
+def test_silence_of_every_night_is_known_and_a_longer_one_is_not() -> None:
+    def fault(plan: Course) -> None:
+        for day in range(7):
+            plan.absent[day * DAY + 200 : day * DAY + (204 if day < 6 else 215)] = True
+
+    assert _days(_pages(windows(7 * DAY, fault=fault))) == [0, 1, 6]
+
+
+def test_splitting_the_windows_of_the_batch_changes_nothing() -> None:
+    block = _nightly(5)
+    whole = judge(None, block, POLICY)
+    state = judge(None, block.slice(0, 4 * DAY + 90), POLICY).state
+    verdicts = []
+    for at in range(4 * DAY + 90, 4 * DAY + 200):
+        judgement = judge(json.loads(json.dumps(state)) if at % 7 else state, block.slice(at, at + 1), POLICY)
+        state = judgement.state
+        verdicts += [judgement.ledger.verdict[0]]
+    rest = judge(state, block.slice(4 * DAY + 200, len(block)), POLICY)
+    assert rest.state == whole.state
+    assert verdicts == whole.ledger.verdict[4 * DAY + 90 : 4 * DAY + 200].tolist()
+
+
+def test_the_ledger_tells_what_is_usual_as_expected() -> None:
+    ledger = judge(None, _nightly(5), POLICY).ledger
+    within = slice(4 * DAY + AT_TWO + 2, 4 * DAY + AT_TWO + LASTS - 2)
+    scores = ledger.scores["hit_rate"]
+    assert scores.value[within] == pytest.approx(scores.expected[within], abs=12.0)
+    assert not ledger.improbable[4 * DAY + AT_TWO - 5 : 4 * DAY + AT_TWO + LASTS + 20].any()
+
+
+SLOT = 4_833_360
+"""The slot of a midnight."""
+
+
+def _minute(day: int, slot: int = 12) -> int:
+    return (SLOT + day * DAY_OF_SLOTS + slot) * MINUTES
+
+
+def _at(*minutes: int) -> np.typing.NDArray[np.int64]:
+    return np.array(minutes, dtype=np.int64)
+
+
+def _records(side: int, *minutes: int, depth: float = 1.0) -> Episodes:
+    return Episodes.none().with_found(side, _at(*minutes), np.full(len(minutes), depth))
+
+
+def test_twice_in_three_days_makes_a_rule_within_ten_minutes() -> None:
+    records = _records(3, _minute(0), _minute(1))
+    assert records.usual(3, _at(*(_minute(2, slot) for slot in range(9, 16)))).tolist() == [
+        0,
+        0,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
+    assert records.usual(3, _at(_minute(1), _minute(4))).tolist() == [0, 0]
+
+
+def test_a_side_that_has_taken_no_part_is_not_usual() -> None:
+    records = _records(3, _minute(0), _minute(1))
+    assert records.usual(4, _at(_minute(2))).tolist() == [0]
+    once = records.with_found(4, _at(_minute(1)), np.array([2.0]))
+    assert once.usual(4, _at(_minute(2))).tolist() == [2.0]
+
+
+def test_what_was_found_on_the_same_day_is_no_rule() -> None:
+    records = _records(3, _minute(1), _minute(2, 11), _minute(2, 12))
+    assert records.usual(3, _at(_minute(2, 12))).tolist() == [0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 5000), st.floats(0.0, 20.0)), min_size=1, max_size=40
+    ),
+    st.integers(1, 39),
+)
+def test_the_records_do_not_hang_on_the_blocks_they_came_in(
+    found: list[tuple[int, int, float]], split: int
+) -> None:
+    found.sort(key=lambda one: one[1])
+
+    def recorded(parts: list[list[tuple[int, int, float]]]) -> Episodes:
+        records = Episodes.none()
+        for part in parts:
+            for side in range(4):
+                own = [one for one in part if one[0] == side]
+                records = records.with_found(
+                    side, _at(*(minute for _, minute, _ in own)), np.array([deep for *_, deep in own])
+                )
+        return records
+
+    together, apart = recorded([found]), recorded([found[:split], found[split:]])
+    assert together.as_json() == apart.as_json() == Episodes.from_json(together.as_json()).as_json()
+    assert together.depth.max() >= min(max(deep for *_, deep in found) / STEP, 255) - 1e-6
+
+
+def test_the_newest_records_of_four_weeks_are_kept() -> None:
+    many = _at(*(MINUTES * slot for slot in range(10_000)))
+    kept = Episodes.none().with_found(1, many, np.ones(len(many))).newest(MINUTES * 10_000)
+    assert len(kept.slot) == MOST
+    assert kept.slot[-1] == 9_999
+    old = kept.newest(MINUTES * (10_000 + 27 * DAY_OF_SLOTS))
+    assert old.slot[0] == 10_000 - DAY_OF_SLOTS
