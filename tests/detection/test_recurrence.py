@@ -148,6 +148,48 @@ def test_silence_of_every_night_is_known_and_a_longer_one_is_not() -> None:
     assert _days(_pages(windows(7 * DAY, fault=fault))) == [0, 1, 6]
 
 
+def test_a_cache_that_is_off_at_night_is_silent_on_two_nights_and_in_the_morning_that_it_does_not_come_back() -> (
+    None
+):
+    def off(plan: Course) -> None:
+        of_day = np.arange(len(plan.absent)) % DAY
+        plan.absent[(of_day < 6 * 60) | (of_day >= 22 * 60)] = True
+        plan.absent[7 * DAY + 360 : 7 * DAY + 400] = True
+
+    pages = [page for page in _pages(windows(8 * DAY, fault=off, daily=0.0)) if page.metric_name == "silence"]
+    assert _days(pages) == [1, 1, 7]
+    assert 380 <= pages[-1].window_start_minute - FIRST_MINUTE - 7 * DAY < 400
+
+
+def test_pauses_longer_than_most_of_those_before_page_and_usual_ones_do_not() -> None:
+    random = np.random.default_rng(5)
+
+    def pauses(plan: Course) -> None:
+        for day in range(16):
+            for start in random.integers(0, DAY - 40, 2).tolist():
+                lasts = 30 if day == 15 else int(random.integers(3, 9))
+                plan.absent[day * DAY + start : day * DAY + start + lasts] = True
+
+    days = _days(_pages(windows(16 * DAY, fault=pauses)))
+    assert len([day for day in days if 7 <= day < 15]) <= 2
+    assert days.count(15) == 2
+
+
+def test_a_pause_of_few_minutes_is_nothing_while_lookups_are_few_for_hours() -> None:
+    def weekend(plan: Course) -> None:
+        start = 4 * DAY
+        plan.traffic[start:] /= 20.0
+        plan.absent[start + 300 : start + 303] = True
+        plan.absent[start + 600 : start + 640] = True
+
+    pages = _pages(windows(5 * DAY, fault=weekend, traffic=20.0, daily=0.0))
+    silent = [
+        page.window_start_minute - FIRST_MINUTE - 4 * DAY for page in pages if page.metric_name == "silence"
+    ]
+    assert len(silent) == 1
+    assert 602 <= silent[0] < 640
+
+
 def test_splitting_the_windows_of_the_batch_changes_nothing() -> None:
     block = _nightly(5)
     whole = judge(None, block, POLICY)
