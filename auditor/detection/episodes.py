@@ -104,9 +104,17 @@ class Episodes:
         return STEP * deepest
 
     def exceeded(self, side: int, before: int, times: int) -> float:
-        """The depth that a side has gone beyond so many times before a minute, each visit counted once; 0 where it has not come as often."""
+        """The depth that a side has gone beyond so many times before a minute, each visit counted once; 0 where it has not come as often.
+
+        What came at the same time on the next day, or in the next week, is left out: of that a rule is made.
+        """
         own = (self.side == side) & (self.slot < before // MINUTES)
         slot, depth = self.slot[own], self.depth[own]
+        again = np.zeros(len(slot), dtype=np.bool_)
+        for lag in (-7, -1, 1, 7):
+            for near in range(-NEAR, NEAR + 1):
+                again |= np.isin(slot, slot + lag * DAY + near)
+        slot, depth = slot[~again], depth[~again]
         if not len(slot):
             return 0.0
         visits = np.maximum.reduceat(depth, np.flatnonzero(np.diff(slot, prepend=slot[0] - 2) > 1))

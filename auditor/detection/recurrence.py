@@ -43,6 +43,8 @@ SIDES: Final = {
 SILENCE: Final = len(SIDES)
 DAY_MINUTES: Final = 1440
 WEEK_MINUTES: Final = 7 * DAY_MINUTES
+LONGEST: Final = 30.0
+"""Minutes beyond which silence is not usual at any time, however often it has come."""
 LONGER: Final = 2.0
 """Minutes by which silence may be longer than usual."""
 
@@ -140,7 +142,8 @@ def _usual_silence(
             weeks = min((midnight - profile.period_start_minute) / WEEK_MINUTES, KEPT_DAYS / 7)
             times = int(policy.false_alarms_per_week * max(weeks, 1.0))
             today = minutes[at] // DAY_MINUTES * DAY_MINUTES == midnight
-            lasts[today] = np.maximum(lasts[today], episodes.exceeded(SILENCE, midnight, times) / STEP)
+            at_any_time = min(episodes.exceeded(SILENCE, midnight, times) / STEP, LONGEST)
+            lasts[today] = np.maximum(lasts[today], at_any_time)
         longest = np.where(lasts >= DEEPEST, np.inf, lasts + LONGER)
         usual[at] = (lasts > 0.0) & (strange.absent_run[at] <= longest)
     return usual
