@@ -20,8 +20,8 @@ MINUTES: Final = 10
 DAY: Final = 144
 """Records of a day."""
 KEPT_DAYS: Final = 28
-MOST: Final = 1200
-"""Records that a day begins with, the newest: a batch of an hour in six metrics every night fits in whole."""
+MOST: Final = 800
+"""Records that a day begins with, the newest: a batch of forty minutes in six metrics every night of four weeks."""
 NEAR: Final = 1
 """Records on either side in which something still counts as having come at the same time."""
 _RULES: Final = ((range(1, 8), ((3, 2), (7, 3))), (range(7, KEPT_DAYS, 7), ((3, 2),)))

@@ -291,6 +291,7 @@ def test_the_newest_records_of_four_weeks_are_kept() -> None:
     many = _at(*(MINUTES * slot for slot in range(10_000)))
     kept = Episodes.none().with_found(1, many, np.ones(len(many))).newest(MINUTES * 10_000)
     assert len(kept.slot) == MOST
+    assert len(json.dumps(kept.as_json())) < 4500
     assert kept.slot[-1] == 9_999
     old = kept.newest(MINUTES * (10_000 + 27 * DAY_OF_SLOTS))
     assert old.slot[0] == 10_000 - DAY_OF_SLOTS
