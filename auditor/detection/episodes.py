@@ -20,15 +20,25 @@ MINUTES: Final = 10
 DAY: Final = 144
 """Records of a day."""
 KEPT_DAYS: Final = 28
-MOST: Final = 800
+MOST: Final = 1000
 """Records that a day begins with, the newest: a batch of forty minutes in six metrics every night of four weeks."""
 NEAR: Final = 1
 """Records on either side in which something still counts as having come at the same time."""
-_RULES: Final = ((range(1, 8), ((3, 2), (7, 3))), (range(7, KEPT_DAYS, 7), ((3, 2),)))
-"""Days back, and of how many of the last of them how many make a rule."""
+NEAR_IN_WEEKS: Final = 2
+LAST_DAYS: Final = range(1, 8)
+OF_DAYS: Final = ((3, 2), (7, 3))
+"""Of how many of the last days on how many something has to have come."""
+LAST_WEEKS: Final = range(7, KEPT_DAYS, 7)
+OF_WEEKS: Final = 2
+BETWEEN: Final = range(1, 7)
+MOST_BETWEEN: Final = 3
+"""Of the days between, on so many at most it may have come as well, where it comes with the weeks."""
 AROUND: Final = 72
 MOST_AROUND: Final = 72
 """Of the records of twelve hours on either side, so many at most are of what comes and goes; more are of a state that lasts."""
+LASTING: Final = 128
+"""Added to the side of what lasts, of which every third record is kept."""
+THIN: Final = 3
 STEP: Final = 1 / 16
 """Of a depth as it is kept."""
 DEEPEST: Final = 255
@@ -46,7 +56,7 @@ class Episodes:
     slot
         When, in tens of minutes since 1970.
     side
-        The metric and its direction, by number.
+        The metric and its direction, by number; with `LASTING` added, once it has shown to last, of half an hour each.
     depth
         How far it went at most, on the metric's link scale, in steps of a sixteenth.
     """
@@ -68,47 +78,52 @@ class Episodes:
         slot = np.concatenate([self.slot, minutes // MINUTES])
         sides = np.concatenate([self.side, np.full(len(minutes), side, dtype=np.uint8)])
         deep = np.concatenate([self.depth, deep])
-        # of one slot and side the deepest comes first, and is kept
-        order = np.lexsort((DEEPEST - deep, sides, slot))
-        slot, sides, deep = slot[order], sides[order], deep[order]
-        kept = np.append(True, (np.diff(slot) != 0) | (np.diff(sides) != 0))
-        return Episodes(slot[kept], sides[kept], deep[kept])
+        return Episodes(*_deepest(slot, sides, deep))
 
     def newest(self, minute: int) -> Episodes:
         """The records of the four weeks before a minute, the newest of them where they are too many."""
-        kept = self.slot >= minute // MINUTES - KEPT_DAYS * DAY
-        return Episodes(self.slot[kept][-MOST:], self.side[kept][-MOST:], self.depth[kept][-MOST:])
+        now = minute // MINUTES
+        kept = self.slot >= now - KEPT_DAYS * DAY
+        slot, side, depth = self.slot[kept], self.side[kept], self.depth[kept]
+        lasting = (self._around[kept] > MOST_AROUND) & (slot < now - AROUND)
+        side = np.where(lasting, side | LASTING, side)
+        slot, side, depth = _deepest(
+            np.where(side >= LASTING, slot // THIN * THIN + THIN // 2, slot), side, depth
+        )
+        return Episodes(slot[-MOST:], side[-MOST:], depth[-MOST:])
 
     def usual(self, side: int, minutes: _Integers) -> Floats:
         """How far a side goes at these times of the day as a rule, on the link scale, shape (n,); 0 where it does not go anywhere.
 
-        It is a rule where something has come, within ten minutes or so, on two of the last three days, on three of the last seven, or on two
-        of the last three of its weekdays, and this side with it at least once: twice at one time of day is hardly chance among 144. Only what came
-        before the day counts, and only what came and went: a state that lasts is no visit.
+        It is a rule where something has come, within ten minutes or so, on two of the last three days or on three of the last seven, or, within twenty
+        minutes or so, on two of the last three of its weekdays, and this side with it at least once: twice at one time of day is hardly chance
+        among 144. Only what came before the day counts. Of days only what came and went: a state that lasts is no visit; of weeks what did not come
+        on most days between.
         """
         slots, where = np.unique(minutes // MINUTES, return_inverse=True)
         return np.array([self._usual_at(side, slot) for slot in slots.tolist()])[where]
 
     def _usual_at(self, side: int, slot: int) -> float:
-        own = self._visits.get(side)
-        if own is None:
-            return 0.0
-        midnight, deepest = slot - slot % DAY, 0
-        for lags, rules in _RULES:
-            near = [
-                range(slot - lag * DAY - NEAR, min(slot - lag * DAY + NEAR + 1, midnight)) for lag in lags
-            ]
-            came = [not self._any_visit.isdisjoint(of_day) for of_day in near]
-            if any(sum(came[:last]) >= least for last, least in rules):
-                deepest = max(deepest, *(own.get(at, 0) for of_day in near for at in of_day))
-        return STEP * deepest
+        midnight, depth = slot - slot % DAY, 0
+        visits = self._visits.get(side, {})
+        days = [_near(slot - lag * DAY, NEAR, midnight) for lag in LAST_DAYS]
+        came = [not self._any_visit.isdisjoint(day) for day in days]
+        if visits and any(sum(came[:last]) >= least for last, least in OF_DAYS):
+            depth = max(visits.get(at, 0) for day in days for at in day)
+        known = self._known.get(side, {})
+        weeks = [_near(slot - lag * DAY, NEAR_IN_WEEKS, midnight) for lag in LAST_WEEKS]
+        if known and sum(not self._anything.isdisjoint(week) for week in weeks) >= OF_WEEKS:
+            between = [_near(slot - lag * DAY, NEAR, midnight) for lag in BETWEEN]
+            if sum(not self._anything.isdisjoint(day) for day in between) <= MOST_BETWEEN:
+                depth = max(depth, *(known.get(at, 0) for week in weeks for at in week))
+        return STEP * depth
 
     def exceeded(self, side: int, before: int, times: int) -> float:
         """The depth that a side has gone beyond so many times before a minute, each visit counted once; 0 where it has not come as often.
 
         What came at the same time on the next day, or in the next week, is left out: of that a rule is made.
         """
-        own = (self.side == side) & (self.slot < before // MINUTES)
+        own = (self.side % LASTING == side) & (self.slot < before // MINUTES)
         slot, depth = self.slot[own], self.depth[own]
         again = np.zeros(len(slot), dtype=np.bool_)
         for lag in (-7, -1, 1, 7):
@@ -121,21 +136,50 @@ class Episodes:
         return STEP * float(np.sort(visits)[-times - 1]) if len(visits) > times else 0.0
 
     @cached_property
+    def _around(self) -> _Integers:
+        """How many records of the same side there are within twelve hours of each, those of half an hour as three."""
+        around = np.zeros(len(self.slot), dtype=np.int64)
+        sides = self.side % LASTING
+        for side in np.unique(sides).tolist():
+            own = np.flatnonzero(sides == side)
+            slot = self.slot[own]
+            before = np.concatenate([[0], np.cumsum(np.where(self.side[own] >= LASTING, THIN, 1))])
+            first, last = np.searchsorted(slot, slot - AROUND), np.searchsorted(slot, slot + AROUND, "right")
+            around[own] = before[last] - before[first]
+        return around
+
+    @cached_property
+    def _known(self) -> dict[int, dict[int, int]]:
+        """By side, the depth of each slot."""
+        return self._by_side(np.ones(len(self.slot), dtype=np.bool_))
+
+    @cached_property
+    def _anything(self) -> set[int]:
+        """The slots at which there was anything."""
+        return set(self.slot.tolist())
+
+    @cached_property
     def _visits(self) -> dict[int, dict[int, int]]:
         """By side, the depth of each slot at which something came and went."""
-        visits: dict[int, dict[int, int]] = {}
-        for side in np.unique(self.side).tolist():
-            own = self.side == side
-            slot, depth = self.slot[own], self.depth[own]
-            around = np.searchsorted(slot, slot + AROUND, "right") - np.searchsorted(slot, slot - AROUND)
-            brief = around <= MOST_AROUND
-            visits[side] = dict(zip(slot[brief].tolist(), depth[brief].tolist(), strict=True))
-        return visits
+        return self._by_side((self._around <= MOST_AROUND) & (self.side < LASTING))
 
     @cached_property
     def _any_visit(self) -> set[int]:
         """The slots at which anything came and went."""
         return {slot for visits in self._visits.values() for slot in visits}
+
+    def _by_side(self, which: np.typing.NDArray[np.bool_]) -> dict[int, dict[int, int]]:
+        depths: dict[int, dict[int, int]] = {}
+        records = zip(
+            self.slot[which].tolist(),
+            (self.side[which] % LASTING).tolist(),
+            self.depth[which].tolist(),
+            strict=True,
+        )
+        for slot, side, depth in records:
+            own = depths.setdefault(side, {})
+            own[slot] = max(depth, own.get(slot, 0))
+        return depths
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
@@ -155,3 +199,19 @@ class Episodes:
         count = len(flat) // 4
         since = np.frombuffer(flat[: 2 * count].tobytes(), dtype="<u2").astype(np.int64)
         return cls(since + stored["first_slot"], flat[2 * count : 3 * count].copy(), flat[3 * count :].copy())
+
+
+def _near(slot: int, near: int, before: int) -> range:
+    """The slots about one, that lie before another."""
+    return range(slot - near, min(slot + near + 1, before))
+
+
+def _deepest(
+    slot: _Integers, side: np.typing.NDArray[np.uint8], depth: np.typing.NDArray[np.uint8]
+) -> tuple[_Integers, np.typing.NDArray[np.uint8], np.typing.NDArray[np.uint8]]:
+    """Records in order, of one slot and side the deepest."""
+    order = np.lexsort((DEEPEST - depth, side, slot))
+    slot, side, depth = slot[order], side[order], depth[order]
+    first = np.ones(len(slot), dtype=np.bool_)
+    first[1:] = (np.diff(slot) != 0) | (np.diff(side) != 0)
+    return slot[first], side[first], depth[first]
