@@ -39,7 +39,7 @@ MOST_AROUND: Final = 72
 LASTING: Final = 128
 """Added to the side of what lasts, of which every third record is kept."""
 THIN: Final = 3
-STEP: Final = 1 / 16
+STEP: Final = 1 / 8
 """Of a depth as it is kept."""
 DEEPEST: Final = 255
 """Steps: as deep, or deeper."""
@@ -58,7 +58,7 @@ class Episodes:
     side
         The metric and its direction, by number; with `LASTING` added, once it has shown to last, of half an hour each.
     depth
-        How far it went at most, on the metric's link scale, in steps of a sixteenth.
+        How far it went at most, on the metric's link scale, in steps of an eighth.
     """
 
     slot: _Integers
@@ -79,6 +79,12 @@ class Episodes:
         sides = np.concatenate([self.side, np.full(len(minutes), side, dtype=np.uint8)])
         deep = np.concatenate([self.depth, deep])
         return Episodes(*_deepest(slot, sides, deep))
+
+    def same_as(self, other: Episodes) -> bool:
+        """Whether both hold the same records; what nothing was added to is the same, or has the same number and depths."""
+        return self is other or (
+            len(self.slot) == len(other.slot) and bool((self.depth == other.depth).all())
+        )
 
     def newest(self, minute: int) -> Episodes:
         """The records of the four weeks before a minute, the newest of them where they are too many."""

@@ -45,6 +45,8 @@ DAY_MINUTES: Final = 1440
 WEEK_MINUTES: Final = 7 * DAY_MINUTES
 LONGEST: Final = 30.0
 """Minutes beyond which silence is not usual at any time, however often it has come."""
+SILENCE_STEP: Final = 5.0
+"""Minutes to which a silence is recorded, so that not every one of them makes a new record."""
 LONGER: Final = 2.0
 """Minutes by which silence may be longer than usual."""
 
@@ -132,7 +134,7 @@ def _usual_silence(
 ) -> Mask:
     """Where silence has not lasted much longer than it lasts as a rule at that time, or at any time more often than the budget allows.
 
-    Its depth is the minutes that it has lasted, in steps.
+    Its depth is the minutes that it had lasted, in steps.
     """
     usual = np.zeros(len(minutes), dtype=np.bool_)
     at = np.flatnonzero(strange.silent)
@@ -158,8 +160,9 @@ def _recorded(episodes: Episodes, strange: Strange, minutes: np.typing.NDArray[n
             episodes = episodes.with_found(number, minutes[at], _depth(side, strange.tested, at))
     at = np.flatnonzero(strange.silent)
     if len(at):
-        episodes = episodes.with_found(SILENCE, minutes[at], strange.absent_run[at] * STEP)
-    return None if episodes is before else episodes
+        lasted = np.ceil(strange.absent_run[at] / SILENCE_STEP) * SILENCE_STEP
+        episodes = episodes.with_found(SILENCE, minutes[at], lasted * STEP)
+    return None if episodes.same_as(before) else episodes
 
 
 def _depth(side: Side, tested: Tested, at: np.typing.NDArray[np.intp]) -> Floats:
