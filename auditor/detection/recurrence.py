@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.budget import CALIBRATED
 from auditor.detection.episodes import DEEPEST, KEPT_DAYS, STEP
 from auditor.detection.findings import TRAFFIC_FLOOR, WARNING, Side, find
 from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import PROPORTIONS, quick_tails
+from auditor.detection.sides import SIDES, SILENCE
 from auditor.detection.tails.proportion import proportion_tails
 from auditor.detection.tested import ROW, SEQUENCES, SPANS, Shown, Test
 
@@ -33,14 +33,6 @@ if TYPE_CHECKING:
 
 Mask = np.typing.NDArray[np.bool_]
 
-SIDES: Final = {
-    side: number
-    for number, side in enumerate(
-        (name, direction) for name, directions in CALIBRATED.items() for direction in directions
-    )
-}
-"""The number under which a metric's direction is recorded."""
-SILENCE: Final = len(SIDES)
 DAY_MINUTES: Final = 1440
 WEEK_MINUTES: Final = 7 * DAY_MINUTES
 LONGEST: Final = 30.0

@@ -148,6 +148,26 @@ def test_an_alarm_that_goes_on_through_the_batch_is_one_incident() -> None:
     assert pages[-1].window_end_minute - FIRST_MINUTE == pytest.approx(6 * DAY + 260, abs=2)
 
 
+def test_a_backup_that_slows_the_backend_every_night_hides_no_slow_backend_at_noon() -> None:
+    def backups(plan: Course) -> None:
+        for day in range(10):
+            plan.miss_ms[day * DAY + 60 : day * DAY + 90] *= 3.0
+        plan.miss_ms[9 * DAY + 737 : 9 * DAY + 777] *= 1.5
+
+    pages = _pages(windows(10 * DAY, fault=backups, traffic=60.0, daily=0.0))
+    assert _days(pages) == [0, 1, 9]
+    assert pages[-1].metric_name == "avg_response_time_ms"
+    assert 737 <= (pages[-1].window_start_minute - FIRST_MINUTE) % DAY < 777
+
+
+def test_the_hours_to_which_something_comes_back_are_known_and_none_where_they_are_many() -> None:
+    nightly = _records(3, _minute(0), _minute(2), _minute(5, 80))
+    assert nightly.hours(3) == [2]
+    assert nightly.hours(4) == []
+    hourly = _records(3, *(_minute(day, slot) for day in (0, 1) for slot in range(0, DAY_OF_SLOTS, 6)))
+    assert hourly.hours(3) == []
+
+
 def test_the_batch_is_left_out_of_what_is_learned() -> None:
     levels = []
     for block in (_nightly(8), windows(8 * DAY)):
