@@ -1,4 +1,4 @@
-"""Run benchmarks by name, or all of them: `python -m benchmarks [--quick] [ingest replay latency footprint calibration faults series peers realtime collector demo]`.
+"""Run benchmarks by name, or all of them: `python -m benchmarks [--quick] [ingest replay latency footprint calibration faults field series peers realtime collector demo]`.
 
 The numbers of all that ran go to benchmarks/results.json too, beside those of what did not run.
 """
@@ -17,6 +17,7 @@ NAMES = (
     "footprint",
     "calibration",
     "faults",
+    "field",
     "series",
     "peers",
     "realtime",

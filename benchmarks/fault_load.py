@@ -118,7 +118,7 @@ class Load:
     def lookups(self, start: int, minutes: int, condition: Condition) -> Lookups:
         """The lookups of the minutes from `start`, all of them under one condition."""
         random = np.random.default_rng([self.seed, start, minutes])
-        by_minute = random.poisson(self._mean(start, minutes, random))
+        by_minute = random.poisson(self._mean(start, minutes, random) * condition.rate)
         count = int(by_minute.sum())
         at = np.sort(np.repeat(np.arange(start, start + minutes), by_minute) + random.random(count))
         ranks = np.searchsorted(self.cumulative, random.random(count) * condition.narrow)

@@ -11,7 +11,7 @@ import numpy as np
 from auditor.detection.catalogue import BASELINE, BY_NAME, Severity
 from auditor.detection.evidence import scale_of
 from auditor.detection.findings import LEAST_OPERATIONS
-from auditor.detection.hours import MINUTES, History, Part
+from auditor.detection.hours import MINUTES, History, Part, counting_variances
 from auditor.detection.incidents import fingerprint, incident_id
 from auditor.detection.judgement import LearnedBaseline, Observation
 from auditor.detection.load import log_lookups
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AGREE_AFTER_HOURS: Final = 24
 """Hours of history before there is a normal that can have moved."""
+CHANCE_DEVIATIONS: Final = 3.0
 TRACK: Final = "baseline"
 WATCHED: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
 
@@ -55,6 +56,7 @@ def relearn(
     baseline = _row(implementation_type, profile, history, reason)
     if len(history.parts) < AGREE_AFTER_HOURS:
         return Relearned(baseline, agreed, ())
+    chance = _chance(profile, history)
     if agreed is None:
         first = {"minute": profile.learned_minute, "levels": today, "behind": behind}
         return Relearned(baseline, first, ())
@@ -68,7 +70,7 @@ def relearn(
         name
         for name in WATCHED
         if profile.weight[AT[name]] >= LEAST_OPERATIONS
-        and _has_moved(name, _nearest(name, agreed, behind, today.get(name)), today.get(name), policy)
+        and _has_moved(name, _nearest(name, agreed, behind, today.get(name)), today.get(name), policy, chance)
     ]
     if not moved:
         return Relearned(baseline, agreed, ())
@@ -90,6 +92,13 @@ def _display_levels(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
                 math.exp(value) if name == "avg_response_time_ms" else 100.0 / (1.0 + math.exp(-value))
             )
     return shown
+
+
+def _link(name: str, shown: float) -> float:
+    if name == "avg_response_time_ms":
+        return math.log(max(shown, 1e-9))
+    share = min(max(shown / 100.0, 1e-9), 1.0 - 1e-9)
+    return math.log(share / (1.0 - share))
 
 
 def _behind(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
@@ -114,8 +123,24 @@ def _nearest(name: str, agreed: dict[str, Any], behind: dict[str, float], now: f
     return min(max(now, min(before, moved)), max(before, moved))
 
 
-def _has_moved(name: str, before: float | None, now: float | None, policy: Policy) -> bool:
-    if before is None or now is None:
+def _chance(profile: Profile, history: History) -> dict[str, float]:
+    """On the link scale, how far apart by chance alone the medians of two days may be that show the same.
+
+    The variance of a median of n is half of pi that of a mean: of what counting and the drift give an hour.
+    """
+    parts = history.parts[-24:].astype(np.float64)
+    trials = parts[:, :, Part.WEIGHT] * parts[:, :, Part.COUNT]
+    (counting,) = counting_variances(parts[:, :, Part.LEVEL], (trials,))
+    of_hour = median(counting) + profile.drift
+    number = np.maximum(np.isfinite(parts[:, :, Part.LEVEL]).sum(axis=0), 1)
+    apart = CHANCE_DEVIATIONS * np.sqrt(math.pi * of_hour / number)
+    return {name: float(np.nan_to_num(apart[AT[name]])) for name in WATCHED}
+
+
+def _has_moved(
+    name: str, before: float | None, now: float | None, policy: Policy, chance: dict[str, float]
+) -> bool:
+    if before is None or now is None or abs(_link(name, now) - _link(name, before)) < chance[name]:
         return False
     if name == "error_rate":
         return abs(now - before) >= 100.0 * policy.error_rate.warning

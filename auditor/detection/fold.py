@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from auditor.detection.answers import Answer
+    from auditor.detection.episodes import Episodes
     from auditor.detection.judgement import Scores
     from auditor.detection.policy import Policy
     from auditor.detection.profile import Profile
@@ -125,7 +126,9 @@ def judge_late(state: State | None, block: WindowBlock, policy: Policy) -> Ledge
     levels = None if profile is None else levels_of(profile, policy)
     with np.errstate(all="ignore"):
         signals = signals_of(block).masked(block.present & ~broken)
-        reading = read(profile, block, signals, outlook, levels, 0, Before(0, {}), policy)
+        reading = read(
+            profile, block, signals, outlook, levels, 0, Before(0, {}, partial(_episodes, memory)), policy
+        )
     found = np.zeros(len(block), dtype=np.bool_)
     for side in reading.sides:
         found |= side.level > 0
@@ -150,7 +153,7 @@ def _verdicts(
 
 def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tuple[str, ...]]) -> int:
     """Windows up to the end of the hour with the first window that learning may have to leave out; all where there is none."""
-    left_out = reading.silent.copy()
+    left_out = reading.silent | reading.usual
     for side in reading.sides:
         left_out |= side.level >= WARNING
     left_out[list(reasons)] = True
@@ -158,6 +161,10 @@ def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tup
         return len(chunk)
     minute = chunk.first_minute + int(np.argmax(left_out))
     return min(len(chunk), minute - minute % MINUTES + MINUTES - chunk.first_minute)
+
+
+def _episodes(memory: Memory) -> Episodes:
+    return memory.history.episodes
 
 
 def _joined(parts: list[Any], kind: type) -> Any:
@@ -247,9 +254,10 @@ class _Work:
         self.verdicts.append(_verdicts(chunk, broken, tracked.anomalous, memory.profile is not None))
         self.scores.append(Told(reading.scores))
         self.improbable.append(reading.improbable)
-        memory.sequences = memory.sequences | reading.sequences
+        memory.sequences = memory.sequences | reading.standing
         peaks = hourly_peaks(memory.peaks, chunk, reading, tracked)
         memory.remember(chunk, tracked.excluded | broken)
+        self._record(reading)
         end = reading.signals.value.shape[1]
         memory.lead_signals = reading.signals.slice(max(0, end - LEAD), end)
         valid = chunk.present & ~broken
@@ -292,7 +300,7 @@ class _Work:
         minutes = np.arange(chunk.first_minute - lead, chunk.last_minute + 1)
         hour_start = chunk.first_minute - chunk.first_minute % MINUTES
         profile = memory.profile
-        before_it = Before(memory.absent_run, memory.sequences)
+        before_it = Before(memory.absent_run, memory.sequences, partial(_episodes, memory))
         if profile is None:
             return read(None, chunk, signals, None, None, lead, before_it, self.policy)
         outlook = Once(partial(profile.outlook, minutes, hour_start, rolled.later))
@@ -304,6 +312,11 @@ class _Work:
         tested = None if rolled.later else reading.tested
         memory.gathered_spans = None if tested is None else (profile, hour_start, tested.gathered())
         return reading
+
+    def _record(self, reading: Reading) -> None:
+        if reading.episodes is not None:
+            self.memory.record(reading.episodes)
+            self.history_changed = True
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]
@@ -337,6 +350,7 @@ class _Work:
         if profile is None or (first_day and hours >= self._relearning_at(profile)):
             self._learn(end, "in the first day")
         elif not first_day and (end // MINUTES) % 24 == RELEARN_AT_UTC_HOUR:
+            memory.record(memory.history.episodes.newest(end))
             self._learn(end, "daily")
         else:
             memory.profile = profile.with_hour(hour, parts[:, Part.LEVEL])

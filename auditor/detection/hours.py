@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.episodes import Episodes
 from auditor.detection.medians import median
 from auditor.detection.policy import HISTORY_DAYS
 from auditor.detection.signals import KINDS, SIGNALS, Kind, Signals
@@ -71,11 +72,14 @@ class History:
         float32 array of shape (hours, signals, 4), by `Part`; NaN where an hour says nothing of a signal.
     peaks
         uint8 array of shape (hours, signals, tests): the largest surprise of each test, by its rung on the scale of `PEAK_RATIO`; 255 where nothing was judged.
+    episodes
+        What was found strange in them, and in the hour that is being gathered.
     """
 
     first_hour: int
     parts: np.typing.NDArray[np.float32]
     peaks: np.typing.NDArray[np.uint8]
+    episodes: Episodes
 
     @classmethod
     def empty(cls) -> History:
@@ -84,6 +88,7 @@ class History:
             0,
             np.zeros((0, len(SIGNALS), len(Part)), dtype=np.float32),
             np.zeros((0, len(SIGNALS), len(Test)), dtype=np.uint8),
+            Episodes.none(),
         )
 
     @property
@@ -99,25 +104,25 @@ class History:
         rows, rungs = parts.astype(np.float32), _on_rungs(peaks)
         missing = hour - self.last_hour - 1
         if not len(self.parts) or missing >= HOURS_KEPT:
-            return History(hour, rows, rungs)
+            return History(hour, rows, rungs, self.episodes)
         gap = np.full((missing, *rows.shape[1:]), np.nan, dtype=np.float32)
         nothing = np.full((missing, *rungs.shape[1:]), UNKNOWN_PEAK, dtype=np.uint8)
         joined = np.concatenate([self.parts, gap, rows])[-HOURS_KEPT:]
         peaked = np.concatenate([self.peaks, nothing, rungs])[-HOURS_KEPT:]
-        return History(hour + len(rows) - len(joined), joined, peaked)
+        return History(hour + len(rows) - len(joined), joined, peaked, self.episodes)
 
     def without(self, first: int, last: int) -> History:
         """The history in which the hours from `first` to `last` say nothing, and nothing was judged in them."""
         rows = slice(max(first - self.first_hour, 0), max(last - self.first_hour + 1, 0))
         parts, peaks = self.parts.copy(), self.peaks.copy()
         parts[rows], peaks[rows] = np.nan, UNKNOWN_PEAK
-        return History(self.first_hour, parts, peaks)
+        return History(self.first_hour, parts, peaks, self.episodes)
 
     def moved(self, before: int, shift: Floats) -> History:
         """The history with the levels of the hours before `before` moved by `shift`, shape (signals,)."""
         parts = self.parts.copy()
         parts[: max(before - self.first_hour, 0), :, Part.LEVEL] += shift.astype(np.float32)
-        return History(self.first_hour, parts, self.peaks)
+        return History(self.first_hour, parts, self.peaks, self.episodes)
 
     def surprises(self) -> Floats:
         """The peaks as numbers, shape (hours, signals, tests); NaN where nothing was judged."""
@@ -131,6 +136,7 @@ class History:
             "first_hour": self.first_hour,
             "parts": base64.b64encode(self.parts.astype("<f4").tobytes()).decode(),
             "peaks": base64.b64encode(self.peaks.tobytes()).decode(),
+            "episodes": self.episodes.as_json(),
         }
 
     @classmethod
@@ -142,6 +148,7 @@ class History:
             int(stored["first_hour"]),
             flat.reshape(-1, len(SIGNALS), len(Part)).astype(np.float32),
             peaks.reshape(-1, len(SIGNALS), len(Test)),
+            Episodes.from_json(stored.get("episodes")),
         )
 
 

@@ -12,6 +12,9 @@ from auditor.detection.hours import MINUTES, History, counting_variances
 from auditor.detection.load import learn_load, shapes_behind
 from auditor.detection.medians import TO_SIGMA, median
 from auditor.detection.profile import Profile
+from auditor.detection.seasons import DAY
+from auditor.detection.sides import SIDES
+from auditor.detection.signals import AT
 
 if TYPE_CHECKING:
     from auditor.detection.forecasts import Forecast
@@ -49,7 +52,7 @@ def learn(history: History, minute: int) -> Profile:
         drift,
         shapes_behind(forecast.season, forecast.week),
     )
-    tails, multiplicity = learn_tails(history.surprises())
+    tails, multiplicity = learn_tails(_ordinary_peaks(history))
     return Profile(
         learned_minute=minute,
         period_start_minute=history.first_hour * MINUTES,
@@ -69,6 +72,20 @@ def learn(history: History, minute: int) -> Profile:
         load=load,
         load_before=load,
     )
+
+
+def _ordinary_peaks(history: History) -> Floats:
+    """The hours' largest surprises, without the hours of the day to which something comes back: of those it is told by the records how far it goes.
+
+    A nightly batch would otherwise be the tail of every hour, and hide what is a tenth of it at noon.
+    """
+    peaks = history.surprises()
+    of_day = (history.first_hour + np.arange(len(peaks))) % DAY
+    for (name, _), side in SIDES.items():
+        hours = history.episodes.hours(side)
+        if hours:
+            peaks[np.isin(of_day, hours), AT[name]] = np.nan
+    return peaks
 
 
 def _rough_drift(level: Floats) -> Floats:

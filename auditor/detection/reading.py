@@ -20,6 +20,7 @@ from auditor.detection.load import RESPONDING
 from auditor.detection.mix import lookups_of
 from auditor.detection.once import Once
 from auditor.detection.proportions import PROPORTIONS
+from auditor.detection.recurrence import Strange, by_recurrence
 from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from auditor.detection.budget import Levels
+    from auditor.detection.episodes import Episodes
     from auditor.detection.policy import Policy
     from auditor.detection.profile import Outlook, Profile
     from auditor.detection.scoring import OneWindow
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from auditor.detection.windows import Floats, WindowBlock
 
 _THROUGHPUT: Final = AT["throughput"]
+_LOOKUPS: Final = RESPONDING.index("hit_rate")
 _SCALES: Final = np.array([[scale_of(name)] for name in METRICS])
 
 SILENT_MINUTES: Final = 2
@@ -72,6 +75,12 @@ class Reading:
         How many windows come before these in `signals` and in what `outlook` gives, the expectations (None while learning).
     alpha
         The share of the budget of one test of one minute.
+    usual
+        Shape (n,): where something would have warned, were it not usual at that time.
+    standing
+        Where the sequential tests stand after the last window: of each metric that is learned, the log e-values of a fall and of a rise.
+    episodes
+        What was found strange so far, with these windows; None where nothing is new.
     """
 
     tested: Tested | None
@@ -87,6 +96,9 @@ class Reading:
     signals: Signals
     outlook: Callable[[], Outlook] | None
     alpha: float
+    usual: np.typing.NDArray[np.bool_]
+    standing: dict[str, tuple[float, float]]
+    episodes: Episodes | None
 
     @cached_property
     def link(self) -> Floats | None:
@@ -118,15 +130,6 @@ class Reading:
             found |= side.improbable
         return found
 
-    @property
-    def sequences(self) -> dict[str, tuple[float, float]]:
-        """Where the sequential tests stand after the last window: of each metric that is learned, the log e-values of a fall and of a rise."""
-        if self.tested is None:
-            return {}
-        falls, rises = self.tested.evidence[:, :, -1].tolist()
-        known = zip(SEQUENCES, falls, rises, self.tested.learned, strict=True)
-        return {name: (fall, rise) for name, fall, rise, learned in known if learned}
-
     def finding(self, side: Side, i: int) -> dict[str, Any]:
         """The finding of window i, with its interval, as plain JSON on the metric's own scale."""
         assert self.levels is not None
@@ -144,6 +147,12 @@ class Reading:
             "n": float(weight[i]),
             "method": f"{_method(side.metric)}, {_OVER[test]}",
         }
+
+
+def _standing(tested: Tested) -> dict[str, tuple[float, float]]:
+    falls, rises = tested.evidence[:, :, -1].tolist()
+    known = zip(SEQUENCES, falls, rises, tested.learned, strict=True)
+    return {name: (fall, rise) for name, fall, rise, learned in known if learned}
 
 
 _OVER: Final = {
@@ -177,19 +186,42 @@ def read(
         blank = {metric.name: _blank(count) for metric in CATALOGUE}
         nothing, never = np.ones(count), np.zeros(count, dtype=np.bool_)
         return Reading(
-            None, [], None, blank, absent_run, nothing, never, nothing, block, lead, signals, None, alpha
+            tested=None,
+            sides=[],
+            levels=None,
+            scores=blank,
+            absent_run=absent_run,
+            silence=nothing,
+            silent=never,
+            traffic=nothing,
+            block=block,
+            lead=lead,
+            signals=signals,
+            outlook=None,
+            alpha=alpha,
+            usual=never,
+            standing={},
+            episodes=None,
         )
     sequences = Sequences(before.sequences, levels.most_evidence)
     full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
     tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
     traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
-    silence, scores = np.ones(count), scores_of(tested, levels)
+    silence = np.ones(count)
     absent = absent_run > 0.0
     if absent.any():
-        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]))
+        # a pause is judged by as few lookups as there were in the last hours
+        short = np.nan_to_num(outlook().short[_LOOKUPS, lead:])
+        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]) + short)
         silence[absent] = silence_probability(
             profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
         )
+    silent = (absent_run >= SILENT_MINUTES) & (silence <= alpha)
+    strange = Strange(tested, find(profile, tested, levels, policy), silent, absent_run)
+    minutes = np.arange(block.first_minute, block.last_minute + 1)
+    usual = by_recurrence(strange, minutes, before.episodes, profile, levels, policy)
+    scores = scores_of(usual.tested, levels)
+    if absent.any():
         scores["silence"] = Scores(
             np.where(absent, 0.0, np.nan),
             np.where(absent, traffic, np.nan),
@@ -197,28 +229,32 @@ def read(
             (partial(_no_bounds, count),),
         )
     return Reading(
-        tested=tested,
-        sides=find(profile, tested, levels, policy),
+        tested=usual.tested,
+        sides=usual.sides,
         levels=levels,
         scores=scores,
         absent_run=absent_run,
         silence=silence,
-        silent=(absent_run >= SILENT_MINUTES) & (silence <= alpha),
+        silent=usual.silent,
         traffic=traffic,
         block=block,
         lead=lead,
         signals=signals,
         outlook=outlook,
         alpha=alpha,
+        usual=usual.explained,
+        standing=_standing(tested),
+        episodes=usual.episodes,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What came just before the windows: minutes without a row, and where the sequential tests stood."""
+    """What came before the windows: minutes without a row, where the sequential tests stood, and what gives everything that was found strange."""
 
     absent_run: int
     sequences: Mapping[str, tuple[float, float]]
+    episodes: Callable[[], Episodes]
 
 
 def _runs(absent: np.typing.NDArray[np.bool_], before: int) -> Floats:

@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.gauges import degrees_of
 from auditor.detection.load import RESPONDING, UNUSUAL
+from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import concentration_of, proportion_drift, proportion_z, quick_tails
 from auditor.detection.signals import AT
 from auditor.detection.spans import span_sums
 from auditor.detection.tails.elementary import exact_exp, exact_log
-from auditor.detection.tails.gauge import gauge_tails
 from auditor.detection.tails.proportion import proportion_tails
 from auditor.detection.tested import LEAST_KNOWN, ROW, SEQUENCES, SPANS, Shown, Test
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from auditor.detection.profile import Outlook, Profile
     from auditor.detection.signals import Signals
     from auditor.detection.tested import Tested
@@ -146,7 +143,7 @@ class _Response:
         least, most = self._ends(window, Test.WINDOW)
         expected, centre, tails = tested.expected, tested.centre, tested.tails
         expected[row, at] = nearest = _nearest(window, least, most)
-        link = self._link(nearest)
+        link = link_of(self.name, nearest)
         centre[row, at] = np.where(np.isfinite(link), link, centre[row, at])
         moved = (self.fewer < 0.0, self.more > 0.0)
         tails[:, Test.WINDOW, row, at] = self._tails(window, Test.WINDOW, moved)
@@ -158,7 +155,7 @@ class _Response:
             shown[test] = _nearest(span, *self._ends(span, test))
         return replace(
             tested,
-            spans=partial(_span, tested.spans, row, at, shown),
+            spans=partial(with_expected, tested.spans, row, at, shown),
             exact=partial(self._exact, window, moved),
             fewer=self._is_low() if self.name == "hit_rate" else tested.fewer,
         )
@@ -184,9 +181,7 @@ class _Response:
         return low
 
     def _shown(self, test: Test) -> Shown:
-        whole = self.tested.shown(test, self.name)
-        parts = (whole.value, whole.expected, whole.weight, whole.variance, whole.windows)
-        return Shown(*(part[self.at] for part in parts))
+        return self.tested.shown(test, self.name).at(self.at)
 
     def _ends(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
         """The least and the most that may be expected."""
@@ -197,16 +192,7 @@ class _Response:
         return least, most
 
     def _shifted(self, expected: Floats, shift: Floats) -> Floats:
-        if self.name == "hit_rate":
-            moved = expected / (expected + (1.0 - expected) * exact_exp(-shift))
-        else:
-            moved = (expected + 1.0) * exact_exp(shift) - 1.0
-        return np.where(shift != 0.0, moved, expected)
-
-    def _link(self, expected: Floats) -> Floats:
-        if self.name == "hit_rate":
-            return exact_log(expected) - exact_log(1.0 - expected)
-        return exact_log(expected + 1.0)
+        return np.where(shift != 0.0, moved_by(self.name, expected, shift), expected)
 
     def _span_tails(self, span: Shown, test: Test, beyond: tuple[Mask, Mask]) -> tuple[Floats, Floats]:
         """Those of a span; 1 where its newest window lies on the other side (`beyond`, of a fall and of a rise), or it does itself, as elsewhere."""
@@ -241,32 +227,10 @@ class _Response:
     def _tails_of(
         self, shown: Shown, test: Test, expected: Floats, where: Mask, of_rate: RateTails
     ) -> tuple[Floats, Floats]:
-        value, weight, mean, variance = (
-            part[where] for part in (shown.value, shown.weight, expected, shown.variance)
-        )
-        if self.name == "hit_rate":
-            return of_rate(value * weight, weight, mean, concentration_of(mean, variance))
-        degrees = degrees_of(self.name, self.tested.weight[ROW[self.name], self.at][where], test)
-        return gauge_tails(self._link(value), self._link(mean), np.sqrt(variance), degrees)
+        newest = self.tested.weight[ROW[self.name], self.at][where]
+        return tails_against(self.name, shown.at(where), expected[where], newest, test, of_rate)
 
 
 def _nearest(shown: Shown, least: Floats, most: Floats) -> Floats:
     """Of what may be expected, that which is nearest to what was seen."""
     return np.minimum(np.maximum(shown.value, least), most)
-
-
-def _span(
-    before: Callable[[Test, int], Shown],
-    row: int,
-    at: np.typing.NDArray[np.intp],
-    nearest: Mapping[Test, Floats],
-    test: Test,
-    asked: int,
-) -> Shown:
-    """What a span's test of a row looked at, with the `nearest` expectations of one row's windows `at`."""
-    shown = before(test, asked)
-    if asked != row:
-        return shown
-    expected = shown.expected.copy()
-    expected[at] = nearest[test]
-    return replace(shown, expected=expected)

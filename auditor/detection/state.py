@@ -22,6 +22,7 @@ from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
     from auditor.detection.budget import Levels
+    from auditor.detection.episodes import Episodes
     from auditor.detection.judgement import State
     from auditor.detection.policy import Policy
     from auditor.detection.windows import Floats
@@ -130,6 +131,11 @@ class Memory:
     def replace_history(self, history: History) -> None:
         """Have relearning read other hours than were seen."""
         self.gathered, self.stored_history = history, None
+
+    def record(self, episodes: Episodes) -> None:
+        """Keep what was found strange in the place of what was kept of it so far."""
+        self.gathered = replace(self.history, episodes=episodes)
+        self.stored_history = None
 
     def remember(self, block: WindowBlock, excluded: np.typing.NDArray[np.bool_]) -> None:
         """Append windows and forget those that are no longer needed."""

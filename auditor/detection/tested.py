@@ -65,6 +65,11 @@ class Shown:
     variance: Floats
     windows: Floats
 
+    def at(self, which: np.typing.NDArray[np.intp] | np.typing.NDArray[np.bool_]) -> Shown:
+        """What it looked at of some of the windows."""
+        parts = (self.value, self.expected, self.weight, self.variance, self.windows)
+        return Shown(*(part[which] for part in parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Family:

@@ -63,7 +63,7 @@ def track_findings(
     for side in reading.sides:
         anomalous |= side.level > 0
     tracked = Tracked(np.zeros(count, dtype=np.bool_), anomalous, np.zeros(count, dtype=np.bool_))
-    speaking = anomalous | reading.silent
+    speaking = anomalous | reading.silent | reading.usual
     for position in reasons:
         speaking[position] = True
     steps = _Steps(memory, chunk, reading, reasons, policy, tracked)
@@ -101,14 +101,15 @@ class _Steps:
         else:
             self._quieten(COLLECTOR, minute)
             self._statistics(minute, i)
-        self.tracked.excluded[i] = excludes(self.memory.tracks, minute)
+        self.tracked.excluded[i] = excludes(self.memory.tracks, minute) or self.reading.usual[i]
 
     def _statistics(self, minute: int, i: int) -> None:
         found = [self.reading.finding(side, i) for side in self.reading.sides if side.level[i]]
         worse = any(finding["level"] >= WARNING for finding in found)
         if worse:
             self._extend(ALARM, minute, i, found)
-        else:
+        elif not self.reading.usual[i]:
+            # what is usual hides whether the alarm goes on
             self._quieten(ALARM, minute)
         if found and not worse and not is_open(self.memory.tracks, ALARM):
             self._extend(NOTICE, minute, i, found)

@@ -17,7 +17,9 @@ Mask = np.typing.NDArray[np.bool_]
 
 PARTS: Final = ("hits", "misses", "sets", "evictions", "errors")
 RATE_ROUNDING: Final = 0.051
-"""Percentage points by which a stored hit rate may differ from its counts: half of the coarsest rounding in the wild."""
+"""Percentage points by which a stored hit rate may differ from its counts: half of the coarsest fraction in the wild."""
+WHOLE_ROUNDING: Final = 1.0
+"""The same where it is a whole number, for it may have been rounded, or cut, to one."""
 LATENCY_ROUNDING: Final = 0.011
 """Milliseconds by which rounding alone may put neighbouring percentiles out of order."""
 HISTOGRAM_ERROR: Final = 0.021
@@ -120,7 +122,7 @@ def _wrong(values: Floats) -> Mask:
     rate = values[_AT["hit_rate"]]
     np.greater(rate, 100.0 + RATE_ROUNDING, out=next(others))
     away = np.abs(rate - _counted_rate(parts[0], parts[1]))
-    np.greater(away, RATE_ROUNDING, out=next(others))
+    np.greater(away, np.where(rate == np.floor(rate), WHOLE_ROUNDING, RATE_ROUNDING), out=next(others))
     high = values[_HIGH] * (1.0 + HISTOGRAM_ERROR) + LATENCY_ROUNDING
     np.greater(values[_LOW], high, out=wrong[-1 - len(_PAIRS) : -1])
     size = values[_AT["max_cache_size"]] + SIZE_ROUNDING

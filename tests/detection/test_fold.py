@@ -296,6 +296,11 @@ def test_a_decay_too_slow_for_any_day_is_reported_and_not_absorbed() -> None:
     assert moved[0].baseline_value == pytest.approx(75, abs=1.5)
 
 
+def test_the_few_hits_of_a_cache_that_hardly_has_any_do_not_move_what_is_normal() -> None:
+    observations = judge(None, windows(14 * 1440, hit_rate=0.002, traffic=30.0), POLICY).observations
+    assert not [o for o in observations if o.direction == "moved"]
+
+
 def test_a_late_window_is_judged_against_the_state_of_the_moment() -> None:
     block = windows(200, fault=lambda plan: plan.hit_rate.__setitem__(150, 0.05))
     state = judge(None, block.slice(0, 140), POLICY).state

@@ -96,6 +96,7 @@ def test_a_fractional_count_is_named(name: str) -> None:
         ),
         ({"hit_rate": 100.2}, "hit_rate is 100.2 %, more than 100 %."),
         ({"hit_rate": 75.1}, "hit_rate is 75.1 %, hits / (hits + misses) is 75 %."),
+        ({"hit_rate": 73.0}, "hit_rate is 73 %, hits / (hits + misses) is 75 %."),
         (
             {"p50_response_time_ms": 190.0},
             "p50_response_time_ms is 190, more than p95_response_time_ms, 180.",
@@ -127,6 +128,7 @@ def test_each_broken_identity_is_said_with_its_numbers(changed: dict[str, float]
     [
         {"hit_rate": 75.05},
         {"hit_rate": 74.95},
+        {"hit_rate": 74.0},
         {"p50_response_time_ms": 0.01, "p95_response_time_ms": 0.0, "p99_response_time_ms": 0.0},
         {"p99_response_time_ms": 420.0},
         {"avg_response_time_ms": 412.5, "p95_response_time_ms": 397.0},

@@ -25,6 +25,9 @@ SELECTED: Final = 0.5
 """Standard errors by which the windows that opened an incident look worse than they were, for they were picked for it."""
 LATE_MINUTES: Final = 8.0
 """Minutes by which an alarm comes late where one window's standard error is as large as the loss."""
+LEAST_FOUND: Final = 0.012
+FOUND_ERROR: Final = 0.002
+"""What a finding says of errors: that they rose has been tested, and that they did by as much as matters."""
 BRIEF_MINUTES: Final = 4
 QUIET_MINUTES: Final = 3
 
@@ -111,6 +114,8 @@ def _errors(signature: IncidentSignature) -> Reading | None:
     signal = signature.signals["error_rate"]
     total = signature.signals["throughput"].observed * signature.windows
     value = signal.observed - signal.expected
+    if signature.flagged.get("error_rate") == "rise" and math.isfinite(value):
+        return reading_of("errors", max(value, LEAST_FOUND), FOUND_ERROR)
     spread = (
         math.sqrt((signal.observed * (1.0 - signal.observed) + 0.02) / (total + 1.0))
         if total >= 0.0

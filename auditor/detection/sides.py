@@ -1,0 +1,15 @@
+"""The sides on which metrics have findings, by the number under which each is recorded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from auditor.detection.budget import CALIBRATED
+
+SIDES: Final = {
+    side: number
+    for number, side in enumerate(
+        (name, direction) for name, directions in CALIBRATED.items() for direction in directions
+    )
+}
+SILENCE: Final = len(SIDES)

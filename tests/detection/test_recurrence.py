@@ -1,0 +1,347 @@
+"""What comes at the same time every day or week pages until that is known, and hides nothing that is not usual then."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditor.detection.episodes import DAY as DAY_OF_SLOTS
+from auditor.detection.episodes import MINUTES, MOST, STEP, Episodes
+from auditor.detection.fold import judge
+from auditor.detection.hours import Part
+from auditor.detection.policy import Policy
+from auditor.detection.signals import AT
+from auditor.detection.state import Memory
+from tests.detection.simulated import FIRST_MINUTE, Course, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from auditor.detection.judgement import Observation
+    from auditor.detection.windows import WindowBlock
+
+POLICY = Policy()
+DAY = 1440
+AT_TWO = 120
+LASTS = 40
+
+
+def _batch(
+    plan: Course, days: Iterable[int], *, rate: float = 0.4, at: int = AT_TWO, lasts: int = LASTS
+) -> None:
+    for day in days:
+        plan.hit_rate[day * DAY + at : day * DAY + at + lasts] = rate
+
+
+def _nightly(days: int, then: Callable[[Course], None] | None = None) -> WindowBlock:
+    def fault(plan: Course) -> None:
+        _batch(plan, range(days))
+        if then is not None:
+            then(plan)
+
+    return windows(days * DAY, fault=fault)
+
+
+def _pages(block: WindowBlock) -> list[Observation]:
+    return [o for o in judge(None, block, POLICY).observations if o.severity != "info"]
+
+
+def _days(pages: list[Observation]) -> list[int]:
+    return [(page.window_start_minute - FIRST_MINUTE) // DAY for page in pages]
+
+
+def test_a_nightly_batch_pages_on_two_nights_and_no_more() -> None:
+    assert _days(_pages(_nightly(9))) == [0, 1]
+
+
+def test_a_job_of_working_days_is_known_after_the_weekend_too() -> None:
+    def fault(plan: Course) -> None:
+        _batch(plan, (day for day in range(18) if day % 7 < 5))
+
+    assert _days(_pages(windows(18 * DAY, fault=fault))) == [0, 1]
+
+
+def test_a_weekly_restart_pages_on_two_weekdays_and_no_more() -> None:
+    def fault(plan: Course) -> None:
+        _batch(plan, range(2, 28, 7))
+
+    assert _days(_pages(windows(28 * DAY, fault=fault))) == [2, 9]
+
+
+def test_other_people_on_weekends_page_on_two_of_them_and_no_more() -> None:
+    def others(plan: Course) -> None:
+        for day in (4, 5, 11, 12, 18, 19, 25, 26):
+            plan.hit_rate[day * DAY : (day + 1) * DAY] = 0.5
+
+    assert _days(_pages(windows(28 * DAY, fault=others, traffic=60.0))) == [4, 11]
+
+
+def test_what_comes_every_day_at_another_time_pages_every_day() -> None:
+    def fault(plan: Course) -> None:
+        for day, at in enumerate((500, 900, 620, 1200, 300, 760)):
+            _batch(plan, [day], at=at)
+
+    assert _days(_pages(windows(6 * DAY, fault=fault))) == [0, 1, 2, 3, 4, 5]
+
+
+def _deeper(plan: Course) -> None:
+    _batch(plan, [6], rate=0.1)
+
+
+def _longer(plan: Course) -> None:
+    _batch(plan, [6], lasts=LASTS + 40)
+
+
+def _errors_too(plan: Course) -> None:
+    start = 6 * DAY + AT_TWO + 5
+    plan.errors[start : start + 20] = 0.1
+
+
+def _slow_too(plan: Course) -> None:
+    start = 6 * DAY + AT_TWO + 5
+    plan.miss_ms[start : start + 20] *= 3.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "metric"),
+    [
+        (_deeper, "hit_rate"),
+        (_longer, "hit_rate"),
+        (_errors_too, "error_rate"),
+        (_slow_too, "avg_response_time_ms"),
+    ],
+)
+def test_what_is_not_usual_at_the_time_of_the_batch_pages(
+    fault: Callable[[Course], None], metric: str
+) -> None:
+    pages = _pages(_nightly(7, fault))
+    assert _days(pages) == [0, 1, 6]
+    assert pages[-1].metric_name == metric
+
+
+def test_a_night_without_the_batch_is_nothing() -> None:
+    def without(plan: Course) -> None:
+        _batch(plan, [5, 6], rate=0.75)
+
+    assert _days(_pages(_nightly(8, without))) == [0, 1]
+
+
+def test_a_state_that_lasts_for_days_does_not_become_usual_by_lasting() -> None:
+    def fault(plan: Course) -> None:
+        plan.hit_rate[3 * DAY + 300 : 5 * DAY + 1200] = 0.4
+
+    (page,) = _pages(windows(6 * DAY, fault=fault))
+    assert page.window_end_minute - page.window_start_minute > 2.5 * DAY
+
+
+def test_an_alarm_that_goes_on_through_the_batch_is_one_incident() -> None:
+    def down(plan: Course) -> None:
+        plan.hit_rate[6 * DAY + 60 : 6 * DAY + 260] = 0.4
+
+    pages = _pages(_nightly(7, down))
+    assert _days(pages) == [0, 1, 6]
+    assert pages[-1].window_end_minute - FIRST_MINUTE == pytest.approx(6 * DAY + 260, abs=2)
+
+
+def test_a_backup_that_slows_the_backend_every_night_hides_no_slow_backend_at_noon() -> None:
+    def backups(plan: Course) -> None:
+        for day in range(10):
+            plan.miss_ms[day * DAY + 60 : day * DAY + 90] *= 3.0
+        plan.miss_ms[9 * DAY + 737 : 9 * DAY + 777] *= 1.5
+
+    pages = _pages(windows(10 * DAY, fault=backups, traffic=60.0, daily=0.0))
+    assert _days(pages) == [0, 1, 9]
+    assert pages[-1].metric_name == "avg_response_time_ms"
+    assert 737 <= (pages[-1].window_start_minute - FIRST_MINUTE) % DAY < 777
+
+
+def test_the_hours_to_which_something_comes_back_are_known_and_none_where_they_are_many() -> None:
+    nightly = _records(3, _minute(0), _minute(2), _minute(5, 80))
+    assert nightly.hours(3) == [2]
+    assert nightly.hours(4) == []
+    hourly = _records(3, *(_minute(day, slot) for day in (0, 1) for slot in range(0, DAY_OF_SLOTS, 6)))
+    assert hourly.hours(3) == []
+
+
+def test_the_batch_is_left_out_of_what_is_learned() -> None:
+    levels = []
+    for block in (_nightly(8), windows(8 * DAY)):
+        history = Memory.from_json(judge(None, block, POLICY).state, "answers").history
+        levels.append(history.parts[:, AT["hit_rate"], Part.LEVEL])
+    of_batch, without = (level[2::24][3:] for level in levels)
+    assert of_batch == pytest.approx(without, abs=0.15)
+
+
+def test_silence_of_every_night_is_known_and_a_longer_one_is_not() -> None:
+    def fault(plan: Course) -> None:
+        for day in range(7):
+            plan.absent[day * DAY + 200 : day * DAY + (204 if day < 6 else 215)] = True
+
+    assert _days(_pages(windows(7 * DAY, fault=fault))) == [0, 1, 6]
+
+
+def test_a_cache_that_is_off_at_night_pages_at_first_and_in_the_morning_that_it_does_not_come_back() -> None:
+    def off(plan: Course) -> None:
+        of_day = np.arange(len(plan.absent)) % DAY
+        plan.absent[(of_day < 6 * 60) | (of_day >= 22 * 60)] = True
+        plan.absent[7 * DAY + 360 : 7 * DAY + 400] = True
+
+    pages = [page for page in _pages(windows(8 * DAY, fault=off, daily=0.0)) if page.metric_name == "silence"]
+    assert [day for day in _days(pages) if day > 2] == [7]
+    assert 365 <= pages[-1].window_start_minute - FIRST_MINUTE - 7 * DAY < 400
+
+
+def test_pauses_longer_than_most_of_those_before_page_and_usual_ones_do_not() -> None:
+    random = np.random.default_rng(5)
+
+    def pauses(plan: Course) -> None:
+        for day in range(16):
+            for start in random.integers(0, DAY - 40, 2).tolist():
+                lasts = 30 if day == 15 else int(random.integers(3, 9))
+                plan.absent[day * DAY + start : day * DAY + start + lasts] = True
+
+    days = _days(_pages(windows(16 * DAY, fault=pauses)))
+    assert len([day for day in days if 7 <= day < 15]) <= 2
+    assert days.count(15) == 2
+
+
+def test_a_pause_of_few_minutes_is_nothing_while_lookups_are_few_for_hours() -> None:
+    def weekend(plan: Course) -> None:
+        start = 4 * DAY
+        plan.traffic[start:] /= 20.0
+        plan.absent[start + 300 : start + 303] = True
+        plan.absent[start + 600 : start + 640] = True
+
+    pages = _pages(windows(5 * DAY, fault=weekend, traffic=20.0, daily=0.0))
+    silent = [
+        page.window_start_minute - FIRST_MINUTE - 4 * DAY for page in pages if page.metric_name == "silence"
+    ]
+    assert len(silent) == 1
+    assert 602 <= silent[0] < 640
+
+
+def test_splitting_the_windows_of_the_batch_changes_nothing() -> None:
+    block = _nightly(5)
+    whole = judge(None, block, POLICY)
+    state = judge(None, block.slice(0, 4 * DAY + 90), POLICY).state
+    verdicts = []
+    for at in range(4 * DAY + 90, 4 * DAY + 200):
+        judgement = judge(json.loads(json.dumps(state)) if at % 7 else state, block.slice(at, at + 1), POLICY)
+        state = judgement.state
+        verdicts += [judgement.ledger.verdict[0]]
+    rest = judge(state, block.slice(4 * DAY + 200, len(block)), POLICY)
+    assert rest.state == whole.state
+    assert verdicts == whole.ledger.verdict[4 * DAY + 90 : 4 * DAY + 200].tolist()
+
+
+def test_the_ledger_tells_what_is_usual_as_expected() -> None:
+    ledger = judge(None, _nightly(5), POLICY).ledger
+    within = slice(4 * DAY + AT_TWO + 2, 4 * DAY + AT_TWO + LASTS - 2)
+    scores = ledger.scores["hit_rate"]
+    assert scores.value[within] == pytest.approx(scores.expected[within], abs=12.0)
+    assert not ledger.improbable[4 * DAY + AT_TWO - 5 : 4 * DAY + AT_TWO + LASTS + 20].any()
+
+
+SLOT = 4_833_360
+"""The slot of a midnight."""
+
+
+def _minute(day: int, slot: int = 12) -> int:
+    return (SLOT + day * DAY_OF_SLOTS + slot) * MINUTES
+
+
+def _at(*minutes: int) -> np.typing.NDArray[np.int64]:
+    return np.array(minutes, dtype=np.int64)
+
+
+def _records(side: int, *minutes: int, depth: float = 1.0) -> Episodes:
+    return Episodes.none().with_found(side, _at(*minutes), np.full(len(minutes), depth))
+
+
+def test_twice_in_three_days_makes_a_rule_within_ten_minutes() -> None:
+    records = _records(3, _minute(0), _minute(1))
+    assert records.usual(3, _at(*(_minute(2, slot) for slot in range(9, 16)))).tolist() == [
+        0,
+        0,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
+    assert records.usual(3, _at(_minute(1), _minute(4))).tolist() == [0, 0]
+
+
+def test_a_side_that_has_taken_no_part_is_not_usual() -> None:
+    records = _records(3, _minute(0), _minute(1))
+    assert records.usual(4, _at(_minute(2))).tolist() == [0]
+    once = records.with_found(4, _at(_minute(1)), np.array([2.0]))
+    assert once.usual(4, _at(_minute(2))).tolist() == [2.0]
+
+
+def test_what_was_found_on_the_same_day_is_no_rule() -> None:
+    records = _records(3, _minute(1), _minute(2, 11), _minute(2, 12))
+    assert records.usual(3, _at(_minute(2, 12))).tolist() == [0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 5000), st.floats(0.0, 20.0)), min_size=1, max_size=40
+    ),
+    st.integers(1, 39),
+)
+def test_the_records_do_not_hang_on_the_blocks_they_came_in(
+    found: list[tuple[int, int, float]], split: int
+) -> None:
+    found.sort(key=lambda one: one[1])
+
+    def recorded(parts: list[list[tuple[int, int, float]]]) -> Episodes:
+        records = Episodes.none()
+        for part in parts:
+            for side in range(4):
+                own = [one for one in part if one[0] == side]
+                records = records.with_found(
+                    side, _at(*(minute for _, minute, _ in own)), np.array([deep for *_, deep in own])
+                )
+        return records
+
+    together, apart = recorded([found]), recorded([found[:split], found[split:]])
+    assert together.as_json() == apart.as_json() == Episodes.from_json(together.as_json()).as_json()
+    assert together.depth.max() >= min(max(deep for *_, deep in found) / STEP, 255) - 1e-6
+
+
+def test_the_newest_records_of_four_weeks_are_kept() -> None:
+    many = _at(*(MINUTES * slot for slot in range(0, 10_000, 3)))
+    kept = Episodes.none().with_found(1, many, np.ones(len(many))).newest(MINUTES * 10_000)
+    assert len(kept.slot) == MOST
+    assert len(json.dumps(kept.as_json())) < 5400
+    assert kept.slot[-1] == 9_999
+    old = kept.newest(MINUTES * (10_000 + 27 * DAY_OF_SLOTS))
+    assert old.slot[0] >= 10_000 - DAY_OF_SLOTS
+
+
+def test_of_what_lasts_every_third_record_is_kept_and_of_what_comes_and_goes_each() -> None:
+    weekend = [_minute(0, slot) for slot in range(2 * DAY_OF_SLOTS)]
+    records = _records(3, *weekend, _minute(4, 30), _minute(4, 31))
+    kept = records.newest(_minute(6, 0))
+    assert len(kept.slot) == 2 * DAY_OF_SLOTS // 3 + 2
+    assert kept.newest(_minute(7, 0)).as_json() == kept.as_json()
+    assert kept.depth.max() == records.depth.max()
+
+
+def test_a_state_of_the_same_days_of_two_weeks_is_usual_in_the_third_at_any_time_of_theirs() -> None:
+    weekends = [_minute(day, slot) for day in (0, 1, 7, 8) for slot in range(DAY_OF_SLOTS)]
+    records = _records(3, *weekends).newest(_minute(13, 0))
+    third = records.usual(3, _at(*(_minute(14, slot) for slot in range(DAY_OF_SLOTS))))
+    assert (third == 1.0).all()
+    assert records.usual(3, _at(_minute(16, 70), _minute(13, 70), _minute(9, 70))).tolist() == [0, 0, 0]
+
+
+def test_a_state_of_every_day_for_three_weeks_is_no_matter_of_the_weekday() -> None:
+    records = _records(3, *(_minute(day, slot) for day in range(15) for slot in range(DAY_OF_SLOTS)))
+    assert records.newest(_minute(15, 0)).usual(3, _at(_minute(15, 70))).tolist() == [0]
