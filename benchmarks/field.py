@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DAYS: Final = 21
 QUICK_DAYS: Final = 12
 SEEDS: Final = 2
-FIRST_DAYS: Final = 2
+FIRST_DAYS: Final = 4
 LASTS: Final = 40
 AFTER: Final = 40
 NOON: Final = 12 * 60 + 17

@@ -1,6 +1,7 @@
 """What an engineer's answer does to what has been learned.
 
-- `incident`: it was no accident of the tests. Its hours are not learned from, neither what is normal nor how far out a healthy cache gets.
+- `incident`: it was no accident of the tests, and no habit. Its hours are not learned from, neither what is normal nor how far out a healthy cache gets, nor
+  what is usual at that time.
 - `new_normal`: the levels of the metrics that moved are those of now. What the hours before say of shapes and of spreads stays; their levels move
   by as much as the cache has. The alarm no longer keeps its windows out of learning.
 - `ignore`: it was nothing to be woken for. Its windows may be learned from, and for four weeks what is no larger is an info; see `answers`.
@@ -98,6 +99,7 @@ def _leave_out(memory: Memory, answer: Answer, minute: int) -> None:
     first, last = answer.first_minute // MINUTES, answer.last_minute // MINUTES
     if len(memory.history.parts):
         memory.replace_history(memory.history.without(first, last))
+    memory.record(memory.history.episodes.without(answer.first_minute, answer.last_minute))
     if last >= minute // MINUTES:
         memory.peaks = no_peaks()
     memory.excluded = memory.excluded | _within(memory, answer.first_minute, answer.last_minute)

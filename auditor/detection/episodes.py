@@ -26,8 +26,11 @@ NEAR: Final = 1
 """Records on either side in which something still counts as having come at the same time."""
 NEAR_IN_WEEKS: Final = 2
 LAST_DAYS: Final = range(1, 8)
-OF_DAYS: Final = ((3, 2), (7, 3))
-"""Of how many of the last days on how many something has to have come."""
+Rule = tuple[tuple[int, int], ...]
+OF_DAYS: Final[Rule] = ((7, 4),)
+"""Of how many of the last days on how many something has to have come: three faults at one time of day are still three faults."""
+SILENT_DAYS: Final[Rule] = ((3, 2), (7, 3))
+"""Of silence, which comes every night or never."""
 LAST_WEEKS: Final = range(7, KEPT_DAYS, 7)
 OF_WEEKS: Final = 2
 BETWEEN: Final = range(1, 7)
@@ -82,6 +85,11 @@ class Episodes:
         deep = np.concatenate([self.depth, deep])
         return Episodes(*_deepest(slot, sides, deep))
 
+    def without(self, first_minute: int, last_minute: int) -> Episodes:
+        """The records but for those that touch the minutes from one to another."""
+        kept = (self.slot < first_minute // MINUTES) | (self.slot > last_minute // MINUTES)
+        return Episodes(self.slot[kept], self.side[kept], self.depth[kept])
+
     def same_as(self, other: Episodes) -> bool:
         """Whether both hold the same records; what nothing was added to is the same, or has the same number and depths."""
         return self is other or (
@@ -100,30 +108,29 @@ class Episodes:
         )
         return Episodes(slot[-MOST:], side[-MOST:], depth[-MOST:])
 
-    def usual(self, side: int, minutes: _Integers) -> Floats:
+    def usual(self, side: int, minutes: _Integers, rule: Rule = OF_DAYS) -> Floats:
         """How far a side goes at these times of the day as a rule, on the link scale, shape (n,); 0 where it does not go anywhere.
 
-        It is a rule where something has come, within ten minutes or so, on two of the last three days or on three of the last seven, or, within twenty
-        minutes or so, on two of the last three of its weekdays, and this side with it at least once: twice at one time of day is hardly chance
-        among 144. Only what came before the day counts. Of days only what came and went: a state that lasts is no visit; of weeks what did not come
-        on most days between.
+        It is a rule where the side has come, within ten minutes or so, on as many of the last days as the `rule` says, or, within twenty minutes or so, on two of the last three of its weekdays; it goes as far as half of those visits did. Only
+        what came before the day counts. Of days only what came and went: a state that lasts is no visit; of weeks what did not come on most days
+        between.
         """
         slots, where = np.unique(minutes // MINUTES, return_inverse=True)
-        return np.array([self._usual_at(side, slot) for slot in slots.tolist()])[where]
+        return np.array([self._usual_at(side, slot, rule) for slot in slots.tolist()])[where]
 
-    def _usual_at(self, side: int, slot: int) -> float:
+    def _usual_at(self, side: int, slot: int, rule: Rule) -> float:
         midnight, depth = slot - slot % DAY, 0
-        visits = self._visits.get(side, {})
-        days = [_near(slot - lag * DAY, NEAR, midnight) for lag in LAST_DAYS]
-        came = [not self._any_visit.isdisjoint(day) for day in days]
-        if visits and any(sum(came[:last]) >= least for last, least in OF_DAYS):
-            depth = max(visits.get(at, 0) for day in days for at in day)
+        days = _depths(
+            self._visits.get(side, {}), [_near(slot - lag * DAY, NEAR, midnight) for lag in LAST_DAYS]
+        )
+        if any(np.count_nonzero(days[:last]) >= least for last, least in rule):
+            depth = _of_half(days)
         known = self._known.get(side, {})
-        weeks = [_near(slot - lag * DAY, NEAR_IN_WEEKS, midnight) for lag in LAST_WEEKS]
-        if known and sum(not self._anything.isdisjoint(week) for week in weeks) >= OF_WEEKS:
+        weeks = _depths(known, [_near(slot - lag * DAY, NEAR_IN_WEEKS, midnight) for lag in LAST_WEEKS])
+        if np.count_nonzero(weeks) >= OF_WEEKS:
             between = [_near(slot - lag * DAY, NEAR, midnight) for lag in BETWEEN]
             if sum(not self._anything.isdisjoint(day) for day in between) <= MOST_BETWEEN:
-                depth = max(depth, *(known.get(at, 0) for week in weeks for at in week))
+                depth = max(depth, _of_half(weeks))
         return STEP * depth
 
     def hours(self, side: int) -> list[int]:
@@ -182,11 +189,6 @@ class Episodes:
         """By side, the depth of each slot at which something came and went."""
         return self._by_side((self._around <= MOST_AROUND) & (self.side < LASTING))
 
-    @cached_property
-    def _any_visit(self) -> set[int]:
-        """The slots at which anything came and went."""
-        return {slot for visits in self._visits.values() for slot in visits}
-
     def _by_side(self, which: np.typing.NDArray[np.bool_]) -> dict[int, dict[int, int]]:
         depths: dict[int, dict[int, int]] = {}
         records = zip(
@@ -223,6 +225,17 @@ class Episodes:
 def _near(slot: int, near: int, before: int) -> range:
     """The slots about one, that lie before another."""
     return range(slot - near, min(slot + near + 1, before))
+
+
+def _depths(known: dict[int, int], around: list[range]) -> list[int]:
+    """How deep it was at most around each time; 0 where nothing came."""
+    return [max((known.get(at, 0) for at in slots), default=0) for slots in around]
+
+
+def _of_half(depths: list[int]) -> int:
+    """The depth that half of the visits reached."""
+    came = sorted(depth for depth in depths if depth)
+    return came[len(came) // 2]
 
 
 def _deepest(

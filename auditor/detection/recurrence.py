@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.episodes import DEEPEST, KEPT_DAYS, STEP
+from auditor.detection.episodes import DEEPEST, KEPT_DAYS, SILENT_DAYS, STEP
 from auditor.detection.findings import TRAFFIC_FLOOR, WARNING, Side, find
 from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import PROPORTIONS, quick_tails
@@ -131,7 +131,7 @@ def _usual_silence(
     usual = np.zeros(len(minutes), dtype=np.bool_)
     at = np.flatnonzero(strange.silent)
     if len(at):
-        lasts = episodes.usual(SILENCE, minutes[at]) / STEP
+        lasts = episodes.usual(SILENCE, minutes[at], SILENT_DAYS) / STEP
         for midnight in np.unique(minutes[at] // DAY_MINUTES * DAY_MINUTES).tolist():
             weeks = min((midnight - profile.period_start_minute) / WEEK_MINUTES, KEPT_DAYS / 7)
             times = int(policy.false_alarms_per_week * max(weeks, 1.0))

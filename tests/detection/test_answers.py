@@ -160,6 +160,9 @@ def test_what_was_an_incident_is_no_part_of_what_a_healthy_cache_does() -> None:
     assert np.isfinite(learned[AT["hit_rate"]]).any()
     assert np.isnan(left_out).all()
     assert np.isnan(histories[1].parts[rows[1], :, Part.LEVEL]).all()
+    slots = [history.episodes.slot - (FIRST_MINUTE + 1700) // 10 for history in histories]
+    assert (abs(slots[0]) <= 3).any()
+    assert not (abs(slots[1]) <= 3).any()
     before = histories[1].parts[rows[1] - 1, AT["hit_rate"], Part.LEVEL]
     assert np.isfinite(before)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.detection.episodes import DAY as DAY_OF_SLOTS
-from auditor.detection.episodes import MINUTES, MOST, STEP, Episodes
+from auditor.detection.episodes import MINUTES, MOST, SILENT_DAYS, STEP, Episodes
 from auditor.detection.fold import judge
 from auditor.detection.hours import Part
 from auditor.detection.policy import Policy
@@ -55,15 +55,22 @@ def _days(pages: list[Observation]) -> list[int]:
     return [(page.window_start_minute - FIRST_MINUTE) // DAY for page in pages]
 
 
-def test_a_nightly_batch_pages_on_two_nights_and_no_more() -> None:
-    assert _days(_pages(_nightly(9))) == [0, 1]
+def test_a_nightly_batch_pages_on_four_nights_and_no_more() -> None:
+    assert _days(_pages(_nightly(9))) == [0, 1, 2, 3]
+
+
+def test_faults_of_some_days_at_one_time_of_day_are_no_habit() -> None:
+    def faults(plan: Course) -> None:
+        _batch(plan, range(3, 7))
+
+    assert _days(_pages(windows(7 * DAY, fault=faults))) == [3, 4, 5, 6]
 
 
 def test_a_job_of_working_days_is_known_after_the_weekend_too() -> None:
     def fault(plan: Course) -> None:
         _batch(plan, (day for day in range(18) if day % 7 < 5))
 
-    assert _days(_pages(windows(18 * DAY, fault=fault))) == [0, 1]
+    assert _days(_pages(windows(18 * DAY, fault=fault))) == [0, 1, 2, 3]
 
 
 def test_a_weekly_restart_pages_on_two_weekdays_and_no_more() -> None:
@@ -120,7 +127,7 @@ def test_what_is_not_usual_at_the_time_of_the_batch_pages(
     fault: Callable[[Course], None], metric: str
 ) -> None:
     pages = _pages(_nightly(7, fault))
-    assert _days(pages) == [0, 1, 6]
+    assert _days(pages) == [0, 1, 2, 3, 6]
     assert pages[-1].metric_name == metric
 
 
@@ -128,7 +135,7 @@ def test_a_night_without_the_batch_is_nothing() -> None:
     def without(plan: Course) -> None:
         _batch(plan, [5, 6], rate=0.75)
 
-    assert _days(_pages(_nightly(8, without))) == [0, 1]
+    assert _days(_pages(_nightly(8, without))) == [0, 1, 2, 3]
 
 
 def test_a_state_that_lasts_for_days_does_not_become_usual_by_lasting() -> None:
@@ -144,7 +151,7 @@ def test_an_alarm_that_goes_on_through_the_batch_is_one_incident() -> None:
         plan.hit_rate[6 * DAY + 60 : 6 * DAY + 260] = 0.4
 
     pages = _pages(_nightly(7, down))
-    assert _days(pages) == [0, 1, 6]
+    assert _days(pages) == [0, 1, 2, 3, 6]
     assert pages[-1].window_end_minute - FIRST_MINUTE == pytest.approx(6 * DAY + 260, abs=2)
 
 
@@ -155,7 +162,7 @@ def test_a_backup_that_slows_the_backend_every_night_hides_no_slow_backend_at_no
         plan.miss_ms[9 * DAY + 737 : 9 * DAY + 777] *= 1.5
 
     pages = _pages(windows(10 * DAY, fault=backups, traffic=60.0, daily=0.0))
-    assert _days(pages) == [0, 1, 9]
+    assert _days(pages) == [0, 1, 2, 3, 9]
     assert pages[-1].metric_name == "avg_response_time_ms"
     assert 737 <= (pages[-1].window_start_minute - FIRST_MINUTE) % DAY < 777
 
@@ -173,7 +180,7 @@ def test_the_batch_is_left_out_of_what_is_learned() -> None:
     for block in (_nightly(8), windows(8 * DAY)):
         history = Memory.from_json(judge(None, block, POLICY).state, "answers").history
         levels.append(history.parts[:, AT["hit_rate"], Part.LEVEL])
-    of_batch, without = (level[2::24][3:] for level in levels)
+    of_batch, without = (level[2::24][5:] for level in levels)
     assert of_batch == pytest.approx(without, abs=0.15)
 
 
@@ -263,25 +270,30 @@ def _records(side: int, *minutes: int, depth: float = 1.0) -> Episodes:
     return Episodes.none().with_found(side, _at(*minutes), np.full(len(minutes), depth))
 
 
-def test_twice_in_three_days_makes_a_rule_within_ten_minutes() -> None:
+def test_four_days_of_seven_make_a_rule_within_ten_minutes() -> None:
+    records = _records(3, *(_minute(day) for day in range(4)))
+    around = records.usual(3, _at(*(_minute(6, slot) for slot in range(9, 16))))
+    assert around.tolist() == [0, 0, 1, 1, 1, 0, 0]
+    assert records.usual(3, _at(_minute(3), _minute(8))).tolist() == [0, 0]
+
+
+def test_silence_of_two_days_of_three_is_a_rule() -> None:
     records = _records(3, _minute(0), _minute(1))
-    assert records.usual(3, _at(*(_minute(2, slot) for slot in range(9, 16)))).tolist() == [
-        0,
-        0,
-        1,
-        1,
-        1,
-        0,
-        0,
-    ]
-    assert records.usual(3, _at(_minute(1), _minute(4))).tolist() == [0, 0]
+    assert records.usual(3, _at(_minute(2), _minute(4)), SILENT_DAYS).tolist() == [1, 0]
+
+
+def test_what_is_usual_goes_as_far_as_half_of_the_visits_did() -> None:
+    records = Episodes.none().with_found(
+        3, _at(*(_minute(day) for day in range(5))), np.array([1.0, 5.0, 2.0, 3.0, 1.0])
+    )
+    assert records.usual(3, _at(_minute(5))).tolist() == [2.0]
 
 
 def test_a_side_that_has_taken_no_part_is_not_usual() -> None:
-    records = _records(3, _minute(0), _minute(1))
-    assert records.usual(4, _at(_minute(2))).tolist() == [0]
-    once = records.with_found(4, _at(_minute(1)), np.array([2.0]))
-    assert once.usual(4, _at(_minute(2))).tolist() == [2.0]
+    records = _records(3, *(_minute(day) for day in range(6)))
+    assert records.usual(3, _at(_minute(6))).tolist() == [1.0]
+    once = records.with_found(4, _at(_minute(5)), np.array([2.0]))
+    assert once.usual(4, _at(_minute(6))).tolist() == [0]
 
 
 def test_what_was_found_on_the_same_day_is_no_rule() -> None:
