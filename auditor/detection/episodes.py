@@ -39,7 +39,7 @@ MOST_BETWEEN: Final = 3
 AROUND: Final = 72
 MOST_AROUND: Final = 72
 """Of the records of twelve hours on either side, so many at most are of what comes and goes; more are of a state that lasts."""
-BACK_WITHIN: Final = range(1, 4)
+BACK_WITHIN: Final = (-3, -2, -1, 1, 2, 3)
 MOST_HOURS: Final = 6
 LASTING: Final = 128
 """Added to the side of what lasts, of which every third record is kept."""
@@ -98,6 +98,8 @@ class Episodes:
 
     def newest(self, minute: int) -> Episodes:
         """The records of the four weeks before a minute, the newest of them where they are too many."""
+        if not len(self.slot):
+            return self
         now = minute // MINUTES
         kept = self.slot >= now - KEPT_DAYS * DAY
         slot, side, depth = self.slot[kept], self.side[kept], self.depth[kept]
@@ -135,14 +137,15 @@ class Episodes:
 
     def hours(self, side: int) -> list[int]:
         """The hours of the day, UTC, to which a side has come back within three days, at the same time; none where those are many, for then all hours are alike."""
-        slots = np.array(sorted(self._visits.get(side, {})), dtype=np.int64)
-        again = np.zeros(len(slots), dtype=np.bool_)
-        for lag in BACK_WITHIN:
-            for near in range(-NEAR, NEAR + 1):
-                again |= np.isin(slots, slots + lag * DAY + near)
-                again |= np.isin(slots, slots - lag * DAY + near)
-        hours = np.unique(slots[again] % DAY * MINUTES // 60).tolist()
-        return hours if len(hours) <= MOST_HOURS else []
+        visits = self._visits.get(side, {})
+        hours = {
+            slot % DAY * MINUTES // 60
+            for slot in visits
+            if any(
+                slot + lag * DAY + near in visits for lag in BACK_WITHIN for near in range(-NEAR, NEAR + 1)
+            )
+        }
+        return sorted(hours) if len(hours) <= MOST_HOURS else []
 
     def exceeded(self, side: int, before: int, times: int) -> float:
         """The depth that a side has gone beyond so many times before a minute, each visit counted once; 0 where it has not come as often.

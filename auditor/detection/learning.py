@@ -80,6 +80,8 @@ def _ordinary_peaks(history: History) -> Floats:
     A nightly batch would otherwise be the tail of every hour, and hide what is a tenth of it at noon.
     """
     peaks = history.surprises()
+    if not len(history.episodes.slot):
+        return peaks
     of_day = (history.first_hour + np.arange(len(peaks))) % DAY
     for (name, _), side in SIDES.items():
         hours = history.episodes.hours(side)
