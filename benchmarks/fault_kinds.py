@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.fault_cache import HIT_MS, NORMAL
+from benchmarks.fault_condition import HIT_MS, NORMAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from benchmarks.fault_cache import HIT_MS, HIT_SIGMA, MISS_MS, MISS_SIGMA
+from benchmarks.fault_condition import HIT_MS, HIT_SIGMA, MISS_MS, MISS_SIGMA
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
-    from benchmarks.fault_cache import Condition
+    from benchmarks.fault_condition import Condition
 
 Integers = np.typing.NDArray[np.int64]
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import stats
 
-from benchmarks.fault_cache import HIT_SIGMA, MISS_SIGMA
+from benchmarks.fault_condition import HIT_SIGMA, MISS_SIGMA
 
 if TYPE_CHECKING:
     from auditor.detection.policy import Policy

@@ -10,7 +10,8 @@ from auditor.detection.windows import COLUMNS, WindowBlock
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
-    from benchmarks.fault_cache import Condition, Lived
+    from benchmarks.fault_cache import Lived
+    from benchmarks.fault_condition import Condition
     from benchmarks.fault_load import Lookups
 
 PERCENTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.fault_cache import NORMAL, World
+from benchmarks.fault_cache import World
+from benchmarks.fault_condition import NORMAL
 from benchmarks.fault_load import DAY, Load, Shape
 from benchmarks.fault_windows import Columns, columns_of, joined
 

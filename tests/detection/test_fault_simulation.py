@@ -8,7 +8,8 @@ from cachetools import TLRUCache
 
 from auditor.detection.policy import Policy
 from auditor.detection.validity import broken_identities
-from benchmarks.fault_cache import NORMAL, Condition, LruTtl, World
+from benchmarks.fault_cache import LruTtl, World
+from benchmarks.fault_condition import NORMAL, Condition
 from benchmarks.fault_kinds import KINDS, draw
 from benchmarks.fault_load import SHAPES, Load
 from benchmarks.fault_run import FIRST_MINUTE, Plan, live
