@@ -54,14 +54,16 @@ def take(memory: Memory, answer: Answer, minute: int, implementation_type: str) 
     relearn = False
     if answer.says is Says.INCIDENT:
         _leave_out(memory, answer, minute)
-    elif answer.says is Says.NEW_NORMAL:
-        lasting = track is not None and is_open(memory.tracks, track)
+    elif answer.says is Says.NEW_NORMAL and track is not None:
+        # what is no track's incident any more is over: there is nothing to move by
+        lasting = is_open(memory.tracks, track)
         shift = _shift(memory, answer, minute if lasting else answer.last_minute, minute)
         if shift is None:
             if lasting and memory.profile is not None and minute - answer.minute < PATIENCE_MINUTES:
                 return None
         else:
             _move(memory, answer, shift)
+            memory.record(memory.history.episodes.without(answer.first_minute, minute))
             # the hour is half of the one normal and half of the other
             memory.excluded = memory.excluded | _within(
                 memory, minute - minute % MINUTES, answer.first_minute - 1
