@@ -213,9 +213,9 @@ def _consequence(verdict: queries.EngineersVerdict) -> str:
     if verdict == "incident":
         return "Its hours are left out of what is learned, and it does not count as a false alarm."
     if verdict == "new_normal":
-        return "From the next minute on what it shows is what is normal, and the next fault is measured from there."
+        return "From the next minute on, what it shows is what is normal, and the next fault is measured from there."
     days = KEPT_MINUTES // 1440
-    return f"For {days} days findings like it page nobody, unless one is {GROWN - 1:.0%} larger than this."
+    return f"For {days} days findings like it page nobody, unless one is more than {100 * (GROWN - 1):.0f} % larger than this."
 
 
 def moment_of(option: str, text: str) -> datetime:
