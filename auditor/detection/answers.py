@@ -41,7 +41,7 @@ class Answer:
 
     Parameters
     ----------
-    fingerprint
+    fingerprint, incident_id
         The observation's.
     says
         The answer.
@@ -54,6 +54,7 @@ class Answer:
     """
 
     fingerprint: str
+    incident_id: str
     says: Says
     minute: int
     first_minute: int
@@ -69,6 +70,7 @@ class Answer:
         """Plain JSON that `from_json` reads back; shares only where they are asked for later."""
         told: dict[str, Any] = {
             "fingerprint": self.fingerprint,
+            "incident_id": self.incident_id,
             "says": str(self.says),
             "minute": self.minute,
             "first_minute": self.first_minute,
@@ -83,6 +85,7 @@ class Answer:
         """The answer that `as_json` wrote, or that the database tells of."""
         return cls(
             fingerprint=stored["fingerprint"],
+            incident_id=stored["incident_id"],
             says=Says(stored["says"]),
             minute=int(stored["minute"]),
             first_minute=int(stored["first_minute"]),
@@ -117,7 +120,12 @@ def not_taken(answers: Iterable[Answer], taken: Iterable[Answer], minute: int) -
         for answer in answers
         if answer.until_minute > minute and (answer.fingerprint, answer.says, answer.minute) not in known
     )
-    return sorted(fresh, key=lambda answer: (answer.minute, answer.fingerprint))
+    return sorted(fresh, key=_given)
+
+
+def _given(answer: Answer) -> tuple[int, str]:
+    """The order in which answers were given."""
+    return answer.minute, answer.fingerprint
 
 
 def with_answer(taken: Sequence[Answer], answer: Answer, minute: int) -> tuple[Answer, ...]:
@@ -129,8 +137,12 @@ def with_answer(taken: Sequence[Answer], answer: Answer, minute: int) -> tuple[A
 def ignored(
     answers: Sequence[Answer], metric: str, direction: str, minute: int, effect: float
 ) -> Answer | None:
-    """The answer by which a finding is no more than what an engineer has called ignorable; None where there is none."""
-    for answer in answers:
+    """The answer by which a finding is no more than what an engineer has called ignorable; None where there is none.
+
+    Of several answers to the observations of one incident the last counts.
+    """
+    last = {answer.incident_id: answer for answer in sorted(answers, key=_given)}
+    for answer in last.values():
         if answer.says is not Says.IGNORE or not answer.minute <= minute < answer.until_minute:
             continue
         for share in answer.shares:

@@ -179,55 +179,22 @@ def read(
     `signals` are those of `lead` windows before it and its own, masked where a window is absent or broken; `outlook` gives what
     was expected of them, `levels` are those of the profile; all None while learning. `one` is given where a single window can be tested by itself.
     """
-    count = len(block)
     absent_run = _runs(~block.present, before.absent_run)
     alpha = alpha_of(policy)
     if profile is None or outlook is None or levels is None:
-        blank = {metric.name: _blank(count) for metric in CATALOGUE}
-        nothing, never = np.ones(count), np.zeros(count, dtype=np.bool_)
-        return Reading(
-            tested=None,
-            sides=[],
-            levels=None,
-            scores=blank,
-            absent_run=absent_run,
-            silence=nothing,
-            silent=never,
-            traffic=nothing,
-            block=block,
-            lead=lead,
-            signals=signals,
-            outlook=None,
-            alpha=alpha,
-            usual=never,
-            standing={},
-            episodes=None,
-        )
+        return _while_learning(block, signals, lead, absent_run, alpha)
     sequences = Sequences(before.sequences, levels.most_evidence)
     full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
     tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
     traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
-    silence = np.ones(count)
-    absent = absent_run > 0.0
-    if absent.any():
-        # a pause is judged by as few lookups as there were in the last hours
-        short = np.nan_to_num(outlook().short[_LOOKUPS, lead:])
-        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]) + short)
-        silence[absent] = silence_probability(
-            profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
-        )
+    silence = _silence(profile, outlook, lead, absent_run)
     silent = (absent_run >= SILENT_MINUTES) & (silence <= alpha)
     strange = Strange(tested, find(profile, tested, levels, policy), silent, absent_run)
     minutes = np.arange(block.first_minute, block.last_minute + 1)
     usual = by_recurrence(strange, minutes, before.episodes, profile, levels, policy)
     scores = scores_of(usual.tested, levels)
-    if absent.any():
-        scores["silence"] = Scores(
-            np.where(absent, 0.0, np.nan),
-            np.where(absent, traffic, np.nan),
-            (lambda: np.where(absent, silence, np.nan),),
-            (partial(_no_bounds, count),),
-        )
+    if absent_run.any():
+        scores["silence"] = _scores_of_silence(absent_run > 0.0, traffic, silence)
     return Reading(
         tested=usual.tested,
         sides=usual.sides,
@@ -245,6 +212,54 @@ def read(
         usual=usual.explained,
         standing=_standing(tested),
         episodes=usual.episodes,
+    )
+
+
+def _while_learning(
+    block: WindowBlock, signals: Signals, lead: int, absent_run: Floats, alpha: float
+) -> Reading:
+    """What windows say before anything is known."""
+    count = len(block)
+    nothing, never = np.ones(count), np.zeros(count, dtype=np.bool_)
+    return Reading(
+        tested=None,
+        sides=[],
+        levels=None,
+        scores={metric.name: _blank(count) for metric in CATALOGUE},
+        absent_run=absent_run,
+        silence=nothing,
+        silent=never,
+        traffic=nothing,
+        block=block,
+        lead=lead,
+        signals=signals,
+        outlook=None,
+        alpha=alpha,
+        usual=never,
+        standing={},
+        episodes=None,
+    )
+
+
+def _silence(profile: Profile, outlook: Callable[[], Outlook], lead: int, absent_run: Floats) -> Floats:
+    """The probability of each run of minutes without a row; 1 where the window is there."""
+    silence, absent = np.ones(len(absent_run)), absent_run > 0.0
+    if absent.any():
+        # a pause is judged by as few lookups as there were in the last hours
+        short = np.nan_to_num(outlook().short[_LOOKUPS, lead:])
+        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]) + short)
+        silence[absent] = silence_probability(
+            profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
+        )
+    return silence
+
+
+def _scores_of_silence(absent: np.typing.NDArray[np.bool_], traffic: Floats, silence: Floats) -> Scores:
+    return Scores(
+        np.where(absent, 0.0, np.nan),
+        np.where(absent, traffic, np.nan),
+        (lambda: np.where(absent, silence, np.nan),),
+        (partial(_no_bounds, len(absent)),),
     )
 
 

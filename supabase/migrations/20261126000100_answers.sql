@@ -3,7 +3,7 @@
 create index if not exists cache_auditor_observations_answered on monitoring.cache_auditor_observations (implementation_type, verdict_at)
     where verdict is not null;
 
--- The answers given since a moment to the observations of some caches: {cache: [{fingerprint, says, minute, first_minute, last_minute,
+-- The answers given since a moment to the observations of some caches: {cache: [{fingerprint, incident_id, says, minute, first_minute, last_minute,
 -- shares: [[metric, direction, effect]]}]}; minutes are whole ones since 1970-01-01 UTC, the last one of the incident's included. An answer is about the
 -- whole incident; effects are relative to what was expected, of error rates absolute, of silence minutes, of broken windows reasons.
 create or replace function monitoring.auditor_answers(caches text[], since timestamptz) returns jsonb
@@ -12,7 +12,7 @@ as $$
     select coalesce(jsonb_object_agg(of_cache.implementation_type, of_cache.answers), '{}'::jsonb)
     from (
         select answered.implementation_type, jsonb_agg(jsonb_build_object(
-                'fingerprint', answered.fingerprint, 'says', answered.verdict,
+                'fingerprint', answered.fingerprint, 'incident_id', answered.incident_id, 'says', answered.verdict,
                 'minute', monitoring.minute_of(date_trunc('minute', answered.verdict_at)),
                 'first_minute', incident.first_minute, 'last_minute', incident.last_minute, 'shares', incident.shares)
             order by answered.verdict_at, answered.fingerprint) as answers

@@ -61,6 +61,7 @@ class _Life:
         self.answers.append(
             Answer(
                 observation.fingerprint,
+                observation.incident_id,
                 says,
                 FIRST_MINUTE + self.position,
                 observation.window_start_minute,
@@ -198,6 +199,18 @@ def test_an_answer_changed_takes_the_place_of_the_old() -> None:
     assert [answer["says"] for answer in life.state["hot"]["answers"]] == ["incident"]
 
 
+def test_of_answers_to_two_observations_of_an_incident_the_last_counts() -> None:
+    share = (Share("hit_rate", "drop", 0.4),)
+    first = Answer("b", "i", Says.IGNORE, 100, 90, 99, share)
+    then = Answer("a", "i", Says.INCIDENT, 120, 90, 99, share)
+    elsewhere = replace(then, fingerprint="c", incident_id="j")
+    assert ignored([first, elsewhere], "hit_rate", "drop", 130, 0.4) is first
+    assert ignored([then, first], "hit_rate", "drop", 130, 0.4) is None
+    later = replace(first, minute=125)
+    assert ignored([then, later], "hit_rate", "drop", 130, 0.4) is later
+    assert not_taken([first, then], with_answer((first,), then, 120), 130) == []
+
+
 def test_an_answer_is_taken_in_once() -> None:
     block = windows(3 * DAY, fault=_drops((2300, 2340, 0.5)))
     life = _Life(block).until(2400)
@@ -208,7 +221,7 @@ def test_an_answer_is_taken_in_once() -> None:
 
 
 def test_answers_are_forgotten_with_the_history() -> None:
-    answer = Answer("a", Says.IGNORE, 100, 90, 99, (Share("hit_rate", "drop", 0.4),))
+    answer = Answer("a", "i", Says.IGNORE, 100, 90, 99, (Share("hit_rate", "drop", 0.4),))
     assert ignored([answer], "hit_rate", "drop", 99, 0.1) is None
     assert ignored([answer], "hit_rate", "drop", 100, 0.5) is answer
     assert ignored([answer], "hit_rate", "drop", 100, 0.51) is None
@@ -229,7 +242,15 @@ def _told(block: WindowBlock) -> list[Answer]:
         end = observation.window_end_minute - 1
         share = (Share(observation.metric_name, observation.direction, 0.3),)
         answers.append(
-            Answer(observation.fingerprint, says[i % 3], minute, observation.window_start_minute, end, share)
+            Answer(
+                observation.fingerprint,
+                observation.incident_id,
+                says[i % 3],
+                minute,
+                observation.window_start_minute,
+                end,
+                share,
+            )
         )
     return answers
 
