@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from auditor.detection.policy import HISTORY_DAYS
+
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
@@ -19,7 +21,7 @@ MINUTES: Final = 10
 """Of one record."""
 DAY: Final = 144
 """Records of a day."""
-KEPT_DAYS: Final = 28
+KEPT_DAYS: Final = HISTORY_DAYS
 MOST: Final = 1000
 """Records that a day begins with, the newest: a batch of forty minutes in six metrics every night of four weeks."""
 NEAR: Final = 1
@@ -113,9 +115,9 @@ class Episodes:
     def usual(self, side: int, minutes: _Integers, rule: Rule = OF_DAYS) -> Floats:
         """How far a side goes at these times of the day as a rule, on the link scale, shape (n,); 0 where it does not go anywhere.
 
-        It is a rule where the side has come, within ten minutes or so, on as many of the last days as the `rule` says, or, within twenty minutes or so, on two of the last three of its weekdays; it goes as far as half of those visits did. Only
-        what came before the day counts. Of days only what came and went: a state that lasts is no visit; of weeks what did not come on most days
-        between.
+        It is a rule where the side has come, within ten minutes or so, on as many of the last days as the `rule` says, or, within twenty minutes
+        or so, on two of the last three of its weekdays; it goes as far as half of those visits did. Only what came before the day counts. Of days
+        only what came and went: a state that lasts is no visit; of weeks what did not come on most days between.
         """
         slots, where = np.unique(minutes // MINUTES, return_inverse=True)
         return np.array([self._usual_at(side, slot, rule) for slot in slots.tolist()])[where]
