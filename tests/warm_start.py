@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIBRARIES: Final = (
-    "asyncio", "jinja2", "numpy", "openai", "prometheus_client", "psycopg", "pydantic_settings", "realtime", "rich.console",
-    "scipy.ndimage", "scipy.signal", "scipy.special", "stamina", "structlog", "supabase", "typer",
+    "asyncio", "bottleneck", "jinja2", "numpy", "openai", "prometheus_client", "psycopg", "pydantic_settings", "realtime", "rich.console",
+    "scipy.signal", "scipy.special", "stamina", "structlog", "supabase", "typer",
 )  # fmt: skip
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _LENGTH: Final = 8

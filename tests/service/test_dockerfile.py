@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text()).splitlines()
+
+
+PINS = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
 
 
 def _last(word: str) -> str:
@@ -38,6 +42,16 @@ def test_everything_is_installed_by_hash_in_a_stage_that_is_left_behind() -> Non
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
     final = LINES[LINES.index(stages[1]) :]
     assert not any(line.startswith("RUN") for line in final)
+
+
+def test_what_is_installed_is_all_that_the_package_needs_in_the_versions_that_are_tested() -> None:
+    needed = {
+        re.split(r"[\[<>=;\s]", line)[0].lower()
+        for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    }
+    installed = set(PINS.findall((ROOT / "constraints-runtime.txt").read_text()))
+    assert needed <= {name for name, _ in installed}
+    assert installed <= set(PINS.findall((ROOT / "constraints.txt").read_text()))
 
 
 def test_only_the_temporary_folder_is_written_to() -> None:

@@ -9,8 +9,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import bottleneck
 import numpy as np
-from scipy.ndimage import rank_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,11 +65,8 @@ def trailing_median(values: Floats, width: int) -> Floats:
         return _in_parts(_middle_of_three, values, width)
     if width == 5:
         return _in_parts(_middle_of_five, values, width)
-    middle = rank_filter(values, width // 2, size=width, mode="nearest", origin=(width - 1) // 2)
-    if width % 2:
-        return np.asarray(middle)
-    lower = rank_filter(values, width // 2 - 1, size=width, mode="nearest", origin=(width - 1) // 2)
-    return np.asarray(0.5 * (lower + middle))
+    padded = np.concatenate([np.full(width - 1, values[0]), values])
+    return np.asarray(bottleneck.move_median(padded, width)[width - 1 :])
 
 
 def _in_parts(filtered: Callable[[Floats], Floats], values: Floats, width: int) -> Floats:

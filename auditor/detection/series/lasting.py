@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from auditor.detection.series.blocks import MOST_Z, Blocks
-from auditor.detection.series.filters import ewma, trailing_mean
+from auditor.detection.series.filters import ewma, trailing_mean, trailing_median
 from auditor.detection.series.season import DAYS
 from auditor.detection.tails.elementary import exact_log
 
@@ -93,7 +92,7 @@ class Lasting:
         found = np.full(self.blocks.number, np.inf)
         known = of_whole[self.first :]
         if len(known):
-            middle = median_filter(known, size=self.width, mode="nearest", origin=self.width // 2)
+            middle = trailing_median(known, self.width)
             now = found[self.first + 1 :]
             now[:] = middle[: len(now)]
         return self.blocks.spread(found)
