@@ -10,21 +10,21 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 
+from auditor.commands.beside import WORTH_IT, beside
 from auditor.commands.score_text import csv_parts, json_lines
 from auditor.commands.series_file import Rows, read_rows
 from auditor.errors import BadInput
 from auditor.resources import series_model_file
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from auditor.detection.series.model import Model
+    from auditor.detection.series.model import Beside, Model
     from auditor.detection.series.scoring import Scored
 
 
@@ -56,7 +56,7 @@ def score_files(
         raise BadInput(f"There are {len(files)} files: name a folder for the scores with --output DIR.")
     places = {} if output is None else _places(files, output, output_format)
     if output is None:
-        sys.stdout.writelines(_parts(*_scored(files[0], alarms_per_week), output_format))
+        sys.stdout.buffer.writelines(_parts(*_scored(files[0], alarms_per_week), output_format))
     for path, place in places.items():
         _score_into(place, path, alarms_per_week, output_format)
 
@@ -109,7 +109,7 @@ def _scored(path: Path, alarms_per_week: float) -> tuple[Rows, Scored]:
 
     model = load_model()
     try:
-        return rows, score_series(rows.timestamp, rows.value, model, alarms_per_week)
+        return rows, score_series(rows.timestamp, rows.value, model, alarms_per_week, _helper(rows))
     except ValueError as error:
         raise BadInput(f"{path}: {error}.") from error
 
@@ -134,14 +134,18 @@ def _places(files: Sequence[Path], output: Path, output_format: str) -> dict[Pat
     return places
 
 
-def _opened(place: Path) -> io.TextIOWrapper:
+def _opened(place: Path) -> IO[bytes]:
     if place.suffix == ".gz":
-        return gzip.open(place, "wt", compresslevel=1, encoding="utf-8", newline="")
-    return place.open("w", encoding="utf-8", newline="")
+        return cast("IO[bytes]", gzip.open(place, "wb", compresslevel=1))
+    return place.open("wb")
 
 
-def _parts(rows: Rows, scored: Scored, output_format: str) -> Iterator[str]:
-    return json_lines(rows, scored) if output_format == "json" else csv_parts(rows, scored)
+def _parts(rows: Rows, scored: Scored, output_format: str) -> Iterator[bytes]:
+    return json_lines(rows, scored) if output_format == "json" else csv_parts(rows, scored, _helper(rows))
+
+
+def _helper(rows: Rows) -> Beside | None:
+    return beside if len(rows.text) >= WORTH_IT else None
 
 
 def _span(seconds: float) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from auditor.commands.series_file import Rows
+    from auditor.detection.series.model import Beside
     from auditor.detection.series.scoring import Scored
     from auditor.detection.windows import Floats
 
@@ -24,27 +26,38 @@ MOST_WHOLE: Final = 2.0**53
 """Below which whole numbers are exact."""
 _POWERS: Final = 10.0 ** np.arange(23)
 """Those that a double holds exactly: what is divided by them is the nearest double to its digits, and is written with no more."""
-_ORDINARY: Final = "1,0"
+_ORDINARY: Final = b"1,0"
 """How a row ends that nothing is strange about: p-value and flag."""
 
 
-def csv_parts(rows: Rows, scored: Scored) -> Iterator[str]:
-    """The file's text in parts, header first; what is not known is left empty."""
-    yield ",".join(COLUMNS) + "\n"
-    for start in range(0, len(rows.text), ROWS_AT_ONCE):
-        yield _csv_part(rows, scored, slice(start, start + ROWS_AT_ONCE))
+def csv_parts(rows: Rows, scored: Scored, beside: Beside | None = None) -> Iterator[bytes]:
+    """The file's text in parts, header first; what is not known is left empty. The later half is begun `beside` the earlier, if that is given."""
+    yield ",".join(COLUMNS).encode() + b"\n"
+    parts = [
+        partial(_csv_part, rows, scored, slice(start, start + ROWS_AT_ONCE))
+        for start in range(0, len(rows.text), ROWS_AT_ONCE)
+    ]
+    earlier = parts[: -(-len(parts) // 2)] if beside else parts
+    later = beside(partial(_joined, parts[len(earlier) :])) if beside else bytes
+    for part in earlier:
+        yield part()
+    yield later()
 
 
-def _csv_part(rows: Rows, scored: Scored, now: slice) -> str:
+def _joined(parts: Sequence[Callable[[], bytes]]) -> bytes:
+    return b"".join([part() for part in parts])
+
+
+def _csv_part(rows: Rows, scored: Scored, now: slice) -> bytes:
     expectations = (to_digits(column[now]) for column in (scored.expected, scored.lower, scored.upper))
     numbers = np.stack([*expectations, np.round(scored.score[now], DECIMALS)], axis=1)
-    told = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).decode().replace("null", "")
+    told = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).replace(b"null", b"")
     ends = [_ORDINARY] * len(numbers)
     for i in np.flatnonzero(scored.p_value[now] != 1.0).tolist():
         p = scored.p_value[now.start + i]
-        ends[i] = f"{'' if np.isnan(p) else format(p, '.3g')},{scored.flag[now.start + i]:d}"
-    lines = map(",".join, zip(rows.text[now], told[2:-2].split("],["), ends, strict=True))
-    return "\n".join(lines) + "\n"
+        ends[i] = b"%b,%d" % (b"" if np.isnan(p) else b"%.3g" % p, scored.flag[now.start + i])
+    lines = map(b",".join, zip(rows.text[now], told[2:-2].split(b"],["), ends, strict=True))
+    return b"\n".join(lines) + b"\n"
 
 
 def to_digits(values: Floats) -> Floats:
@@ -55,17 +68,17 @@ def to_digits(values: Floats) -> Floats:
     return np.where(decimals < len(_POWERS), np.rint(values * power) / power, values)
 
 
-def json_lines(rows: Rows, scored: Scored) -> Iterator[str]:
+def json_lines(rows: Rows, scored: Scored) -> Iterator[bytes]:
     """One object for each row."""
     columns = (scored.expected, scored.lower, scored.upper, scored.score, scored.p_value, scored.flag)
     told = zip(rows.text, *(column.tolist() for column in columns), strict=True)
     return map(_json_line, told)
 
 
-def _json_line(row: tuple[str, float, float, float, float, float, bool]) -> str:
-    timestamp, _, value = row[0].partition(",")
+def _json_line(row: tuple[bytes, float, float, float, float, float, bool]) -> bytes:
+    timestamp, _, value = row[0].decode().partition(",")
     told = zip(COLUMNS, (_number(timestamp), _number(value), *row[1:]), strict=True)
-    return orjson.dumps(dict(told), option=orjson.OPT_APPEND_NEWLINE).decode()
+    return orjson.dumps(dict(told), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _number(text: str) -> float | int | str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from auditor.commands.beside import beside
 from auditor.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _MILLISECONDS_FROM: Final = 1e11
 """Unix times of at least this many are of milliseconds: as seconds they would lie in the year 5138."""
+LONG: Final = 4 << 20
+"""Bytes from which the later half of the numbers is read beside the earlier."""
 _UNKNOWN: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "-"})
 _TIME_NAMES: Final = ("timestamp", "time", "ts", "datetime", "date")
 _VALUE_NAMES: Final = ("value", "y", "v")
@@ -27,9 +31,9 @@ _VALUE_NAMES: Final = ("value", "y", "v")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a file in their order: `timestamp,value` as they stood there, and both as numbers (seconds; NaN where no value is)."""
+    """The rows of a file in their order: `timestamp,value` as they stood there (UTF-8), and both as numbers (seconds; NaN where no value is)."""
 
-    text: list[str]
+    text: list[bytes]
     timestamp: Floats
     value: Floats
 
@@ -47,20 +51,24 @@ def read_rows(path: Path) -> Rows:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             raw = file.read()
-        text = raw.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise BadInput(f"There is no file {path}.") from error
     except (OSError, EOFError) as error:
         raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from error
-    head, _, body = text.replace("\r\n", "\n").partition("\n")
+    head, _, body = raw.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").partition(b"\n")
     if not head.strip():
         raise BadInput(f"{path} is empty: give it a header timestamp,value and rows.")
-    names = [name.strip().strip('"').lower() for name in head.split(",")]
+    names = [name.strip().strip('"').lower() for name in _decoded(path, head).split(",")]
     at = _column(path, names, _TIME_NAMES, 0), _column(path, names, _VALUE_NAMES, 1)
     rows = _plainly(body, len(names), at)
-    return _carefully(path, body, at) if rows is None else rows
+    return _carefully(path, _decoded(path, body), at) if rows is None else rows
+
+
+def _decoded(path: Path, text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from error
 
 
 def _column(path: Path, names: list[str], wanted: tuple[str, ...], place: int) -> int:
@@ -73,17 +81,17 @@ def _column(path: Path, names: list[str], wanted: tuple[str, ...], place: int) -
     )
 
 
-def _plainly(body: str, columns: int, at: tuple[int, int]) -> Rows | None:
+def _plainly(body: bytes, columns: int, at: tuple[int, int]) -> Rows | None:
     """All rows at once, where every cell is a number; None where that is not so."""
-    lines = body.split("\n")
+    lines = body.split(b"\n")
     if lines and not lines[-1]:
         lines.pop()
     try:
-        cells = np.fromstring(body.rstrip("\n").replace("\n", ","), sep=",")
+        cells = _cells(body)
     except ValueError:
         return None
     # a blank or ragged line would give another number of them
-    if not lines or len(cells) != columns * len(lines) or body.count(",") != (columns - 1) * len(lines):
+    if not lines or len(cells) != columns * len(lines) or body.count(b",") != (columns - 1) * len(lines):
         return None
     table = cells.reshape(-1, columns)
     timestamp, value = (np.ascontiguousarray(table[:, i]) for i in at)
@@ -91,8 +99,21 @@ def _plainly(body: str, columns: int, at: tuple[int, int]) -> Rows | None:
         return None
     if columns == 2 and at == (0, 1):
         return Rows(lines, _seconds(timestamp), value)
-    split = [line.split(",") for line in lines]
-    return Rows([f"{cells[at[0]]},{cells[at[1]]}" for cells in split], _seconds(timestamp), value)
+    split = [line.split(b",") for line in lines]
+    return Rows([b"%b,%b" % (cells[at[0]], cells[at[1]]) for cells in split], _seconds(timestamp), value)
+
+
+def _cells(body: bytes) -> Floats:
+    """Every cell of the rows as a number; ValueError where one is none."""
+    half = body.find(b"\n", len(body) // 2) + 1
+    if len(body) < LONG or not half:
+        return _read(body)
+    later = beside(lambda: _read(body[half:]).tobytes())
+    return np.concatenate([_read(body[:half]), np.frombuffer(later())])
+
+
+def _read(body: bytes) -> Floats:
+    return np.fromstring(body.rstrip(b"\n").replace(b"\n", b","), sep=",")
 
 
 def _seconds(timestamp: Floats) -> Floats:
@@ -100,7 +121,7 @@ def _seconds(timestamp: Floats) -> Floats:
 
 
 def _carefully(path: Path, body: str, at: tuple[int, int]) -> Rows:
-    text: list[str] = []
+    text: list[bytes] = []
     stamps: list[float] = []
     values: list[float] = []
     for line, cells in enumerate(csv.reader(io.StringIO(body)), start=2):
@@ -111,7 +132,7 @@ def _carefully(path: Path, body: str, at: tuple[int, int]) -> Rows:
         stamp, value = cells[at[0]].strip(), cells[at[1]].strip()
         stamps.append(_moment(path, line, stamp))
         values.append(_value(path, line, value))
-        text.append(f"{stamp},{value}")
+        text.append(f"{stamp},{value}".encode())
     return Rows(text, _seconds(np.array(stamps)), np.array(values))
 
 

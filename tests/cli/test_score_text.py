@@ -26,7 +26,7 @@ def scored() -> tuple[Rows, Scored]:
     value = np.random.default_rng(3).normal(50.0, 2.0, POINTS)
     value[2000:2004] += 80.0
     value[list(UNKNOWN)] = np.nan
-    text = [f"{t:.0f},{v:.6g}".removesuffix("nan") for t, v in zip(at, value, strict=True)]
+    text = [f"{t:.0f},{v:.6g}".removesuffix("nan").encode() for t, v in zip(at, value, strict=True)]
     return Rows(text, at, value), score_series(at, value, load_model(), 1.0)
 
 
@@ -36,9 +36,9 @@ def test_every_row_can_be_read_back(
 ) -> None:
     monkeypatch.setattr(score_text, "ROWS_AT_ONCE", at_once)
     rows, numbers = scored
-    header, *lines = csv.reader("".join(csv_parts(rows, numbers)).splitlines())
+    header, *lines = csv.reader(b"".join(csv_parts(rows, numbers)).decode().splitlines())
     assert tuple(header) == COLUMNS
-    assert [f"{line[0]},{line[1]}" for line in lines] == rows.text
+    assert [f"{line[0]},{line[1]}".encode() for line in lines] == rows.text
     told = np.array([[float(cell or "nan") for cell in line[2:]] for line in lines])
     for column, name in enumerate(COLUMNS[2:-2]):
         np.testing.assert_allclose(told[:, column], getattr(numbers, name), rtol=1e-8, atol=1e-5)

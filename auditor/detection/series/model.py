@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from auditor.detection.series.trees import Tree, margin
 from auditor.detection.tails.elementary import exact_exp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
     from auditor.detection.windows import Floats
 
@@ -36,6 +38,10 @@ NO_NEWS: Final = 0.3
 """Of the recent margin's height above the ordinary, what is taken off an alarm: what has begun before is less of a beginning."""
 RULE_ONSET: Final = 2.5
 MOST_OF_RULE: Final = 4.0
+
+
+Beside: TypeAlias = "Callable[[Callable[[], bytes]], Callable[[], bytes]]"
+"""Begins work that something else can do meanwhile, and returns what waits for its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +97,32 @@ class Model:
             np.array(reference["rates"]),
         )
 
-    def scores(self, features: Mapping[str, Floats], first: int = 0) -> Floats:
+    def scores(self, features: Mapping[str, Floats], first: int = 0, beside: Beside | None = None) -> Floats:
         """Shape (n,), above 0 and rising with the strangeness: below 1 where the gate is shut, else 1 and the margin above the lowest.
 
         It is shut too for what comes before position `first`. The points are to be in the order of time: an alarm counts by how far it stands
-        out from the margins of the points before it, though never for less than a trace.
+        out from the margins of the points before it, though never for less than a trace. `beside` begins what can be done meanwhile.
         """
         raised = np.maximum.reduce([features[name] - level for name, level in GATE.items()])
         looked_at = first + np.flatnonzero(raised[first:] > 0.0)
         found = 1.0 / (1.0 + exact_exp(-raised))
-        columns = [features[name][looked_at].astype(np.float32) for name in NAMES]
         if len(looked_at):
-            by_rule = RULE_WEIGHT * rule(*(features[name][looked_at] for name in ("on", "dm10", "seas_e")))
-            alarm = margin(self.alarms, 0.0, columns) + by_rule
-            trace = margin(self.traces, 0.0, columns) + by_rule
-            either = np.maximum(alarm, np.minimum(trace, MOST_OF_TRACE))
+            earlier, later = np.array_split(looked_at, 2)
+            of_later = (beside or _in_turn)(lambda: self._margin(features, later).tobytes())
+            either = np.concatenate([self._margin(features, earlier), np.frombuffer(of_later())])
             height = np.zeros(len(raised))
             height[looked_at] = np.maximum(either - LEAST_RECENT, 0.0)
             news = either - NO_NEWS * _mean_before(height)[looked_at]
             found[looked_at] = 1.0 + np.maximum(news, np.minimum(either, MOST_OF_TRACE)) - self.lowest
         return found
+
+    def _margin(self, features: Mapping[str, Floats], points: NDArray[np.intp]) -> Floats:
+        """Of an alarm, or of a trace up to `MOST_OF_TRACE` where that is the larger, for each of the points by itself."""
+        columns = [features[name][points].astype(np.float32) for name in NAMES]
+        by_rule = RULE_WEIGHT * rule(*(features[name][points] for name in ("on", "dm10", "seas_e")))
+        alarm = margin(self.alarms, 0.0, columns) + by_rule
+        trace = margin(self.traces, 0.0, columns) + by_rule
+        return np.asarray(np.maximum(alarm, np.minimum(trace, MOST_OF_TRACE)))
 
     def p_values(self, scores: Floats, seconds: float) -> Floats:
         """How often a point of an ordinary series begins something as strange, shape (n,), 0..1; `seconds` is the interval.
@@ -124,6 +136,10 @@ class Model:
         beyond = slope * np.maximum(place - self.margins[-1], 0.0)
         p = np.maximum(exact_exp(np.interp(place, self.margins, logs) + beyond), LEAST_RATE)
         return np.where((scores < 1.0) | (place < self.margins[0]), 1.0, p)
+
+
+def _in_turn(work: Callable[[], bytes]) -> Callable[[], bytes]:
+    return work
 
 
 def _mean_before(height: Floats) -> Floats:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from auditor.detection.series.grid import Grid
-    from auditor.detection.series.model import Model
+    from auditor.detection.series.model import Beside, Model
     from auditor.detection.windows import Floats
 
 INTERVAL_SIZE: Final = 2.0
@@ -58,7 +58,9 @@ def learning_points(grid: Grid) -> int:
     return LEARNING_BLOCKS * Blocks.of(len(grid), grid.period).size
 
 
-def score_series(timestamps: Floats, values: Floats, model: Model, alarms_per_week: float) -> Scored:
+def score_series(
+    timestamps: Floats, values: Floats, model: Model, alarms_per_week: float, beside: Beside | None = None
+) -> Scored:
     """Score a regular series without a unit, from each point's past alone.
 
     Parameters
@@ -69,6 +71,8 @@ def score_series(timestamps: Floats, values: Floats, model: Model, alarms_per_we
         The weights.
     alarms_per_week
         The budget of false alarms, above 0.
+    beside
+        Begins what can be done meanwhile; see `Beside`.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def score_series(timestamps: Floats, values: Floats, model: Model, alarms_per_we
         never = np.zeros(len(timestamps), dtype=np.bool_)
         return Scored(nothing, nothing, nothing, nothing, nothing, never, grid.seconds)
     described = describe(grid)
-    score = model.scores(described.features, learning_points(grid))
+    score = model.scores(described.features, learning_points(grid), beside)
     p_value = model.p_values(score, grid.seconds)
     flag = p_value <= min(alarms_per_week * grid.seconds / WEEK_SECONDS, MOST_P)
     reach = described.reach_at(INTERVAL_SIZE)

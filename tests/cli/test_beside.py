@@ -1,0 +1,87 @@
+"""Work beside work: the same bytes, wherever they are made, and nothing lost where the copy is."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from auditor.commands import score_text, series_file
+from auditor.commands.beside import beside
+from auditor.commands.score import load_model
+from auditor.commands.score_text import csv_parts
+from auditor.commands.series_file import Rows, read_rows
+from auditor.detection.series.scoring import score_series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGE = 3_000_000
+"""Bytes: more than a pipe holds."""
+
+
+def _who() -> bytes:
+    return b"%d" % os.getpid()
+
+
+def _made_here_only(here: int) -> bytes:
+    if os.getpid() != here:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return b"made here"
+
+
+def _refused(here: int) -> bytes:
+    raise ValueError("here" if os.getpid() == here else "in the copy")
+
+
+def test_it_is_done_by_another_process_and_that_is_gone_afterwards() -> None:
+    result = beside(_who)()
+    assert result != _who()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(result), 0)
+
+
+def test_a_large_result_arrives_whole() -> None:
+    assert beside(partial(bytes, LARGE))() == bytes(LARGE)
+
+
+def test_where_the_copy_is_killed_the_work_is_done_here() -> None:
+    assert beside(partial(_made_here_only, os.getpid()))() == b"made here"
+
+
+def test_what_the_work_raises_is_raised_here() -> None:
+    with pytest.raises(ValueError, match=r"^here$"):
+        beside(partial(_refused, os.getpid()))()
+
+
+def test_with_one_processor_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert beside(_who)() == _who()
+
+
+def test_scores_and_their_text_are_the_same_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = np.random.default_rng(5).normal(50.0, 2.0, 5 * 1440)
+    value[5000:5010] += 40.0
+    path = tmp_path / "series.csv"
+    path.write_text("timestamp,value\n" + "".join(f"{60 * i},{v:.4f}\n" for i, v in enumerate(value)))
+    alone = read_rows(path)
+    monkeypatch.setattr(series_file, "LONG", 1000)
+    monkeypatch.setattr(score_text, "ROWS_AT_ONCE", 1000)
+    rows = read_rows(path)
+    assert rows.text == alone.text
+    np.testing.assert_array_equal(rows.value, alone.value)
+    np.testing.assert_array_equal(rows.timestamp, alone.timestamp)
+    assert _text(rows, by_two=True) == _text(alone, by_two=False)
+
+
+def _text(rows: Rows, *, by_two: bool) -> bytes:
+    helper = beside if by_two else None
+    scored = score_series(rows.timestamp, rows.value, load_model(), 1.0, helper)
+    assert scored.flag.any()
+    return b"".join(csv_parts(rows, scored, helper))
