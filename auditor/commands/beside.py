@@ -33,6 +33,8 @@ def beside(work: Callable[[], bytes]) -> Callable[[], bytes]:
         os.close(sender)
         return work
     if not copy:
+        # else it would wait for itself to read, where this process has gone
+        os.close(receiver)
         _work_and_end(work, sender)
     os.close(sender)
     return _Result(work, copy, os.fdopen(receiver, "rb")).get

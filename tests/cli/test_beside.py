@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from auditor.commands import score_text, series_file
-from auditor.commands.beside import beside
+from auditor.commands.beside import WORTH_IT, beside
 from auditor.commands.score import load_model
 from auditor.commands.score_text import csv_parts
 from auditor.commands.series_file import Rows, read_rows
@@ -56,6 +59,20 @@ def test_where_the_copy_is_killed_the_work_is_done_here() -> None:
 def test_what_the_work_raises_is_raised_here() -> None:
     with pytest.raises(ValueError, match=r"^here$"):
         beside(partial(_refused, os.getpid()))()
+
+
+def test_the_copy_ends_with_the_process_that_asked_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("timestamp,value\n" + "".join(f"{60 * i},{i % 7}\n" for i in range(WORTH_IT)))
+    command = [sys.executable, "-m", "auditor", "score", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"timestamp,value,expected,lower,upper,score,p_value,flag\n"
+    assert process.returncode != 0
+    with pytest.raises(ProcessLookupError):
+        for _ in range(200):
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
 
 
 def test_with_one_processor_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
