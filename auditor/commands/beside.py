@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,29 +22,25 @@ def beside(work: Callable[[], bytes]) -> Callable[[], bytes]:
     """
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         return work
-    receiver, sender = os.pipe()
+    result = os.memfd_create("beside")
     try:
         with warnings.catch_warnings():
             # of other threads there are numpy's idle ones alone, and it looks after them
             warnings.simplefilter("ignore", DeprecationWarning)
             copy = os.fork()
     except OSError:
-        os.close(receiver)
-        os.close(sender)
+        os.close(result)
         return work
     if not copy:
-        # else it would wait for itself to read, where this process has gone
-        os.close(receiver)
-        _work_and_end(work, sender)
-    os.close(sender)
-    return _Result(work, copy, os.fdopen(receiver, "rb")).get
+        _work_and_end(work, result)
+    return _Result(work, copy, result).get
 
 
-def _work_and_end(work: Callable[[], bytes], sender: int) -> None:
+def _work_and_end(work: Callable[[], bytes], result: int) -> None:
     ended_well = False
     try:
-        with os.fdopen(sender, "wb") as pipe:
-            pipe.write(work())
+        with os.fdopen(result, "wb") as file:
+            file.write(work())
         ended_well = True
     finally:
         # what this process has open is not the copy's to flush or to close
@@ -52,13 +48,13 @@ def _work_and_end(work: Callable[[], bytes], sender: int) -> None:
 
 
 class _Result:
-    def __init__(self, work: Callable[[], bytes], copy: int, pipe: BinaryIO) -> None:
+    def __init__(self, work: Callable[[], bytes], copy: int, result: int) -> None:
         self.work = work
         self.copy = copy
-        self.pipe = pipe
+        self.result = result
 
     def get(self) -> bytes:
-        with self.pipe:
-            sent = self.pipe.read()
         _, status = os.waitpid(self.copy, 0)
-        return sent if os.waitstatus_to_exitcode(status) == 0 else self.work()
+        with os.fdopen(self.result, "rb") as file:
+            file.seek(0)
+            return file.read() if os.waitstatus_to_exitcode(status) == 0 else self.work()

@@ -145,7 +145,7 @@ def _parts(rows: Rows, scored: Scored, output_format: str) -> Iterator[bytes]:
 
 
 def _helper(rows: Rows) -> Beside | None:
-    return beside if len(rows.text) >= WORTH_IT else None
+    return beside if len(rows) >= WORTH_IT else None
 
 
 def _span(seconds: float) -> str:

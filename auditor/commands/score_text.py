@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
 COLUMNS: Final = ("timestamp", "value", "expected", "lower", "upper", "score", "p_value", "flag")
-ROWS_AT_ONCE: Final = 65_536
+ROWS_AT_ONCE: Final = 8_192
 DIGITS: Final = 9
 """Significant digits, or one more, of what a value should have been."""
 DECIMALS: Final = 5
@@ -35,7 +35,7 @@ def csv_parts(rows: Rows, scored: Scored, beside: Beside | None = None) -> Itera
     yield ",".join(COLUMNS).encode() + b"\n"
     parts = [
         partial(_csv_part, rows, scored, slice(start, start + ROWS_AT_ONCE))
-        for start in range(0, len(rows.text), ROWS_AT_ONCE)
+        for start in range(0, len(rows), ROWS_AT_ONCE)
     ]
     earlier = parts[: -(-len(parts) // 2)] if beside else parts
     later = beside(partial(_joined, parts[len(earlier) :])) if beside else bytes
@@ -56,7 +56,7 @@ def _csv_part(rows: Rows, scored: Scored, now: slice) -> bytes:
     for i in np.flatnonzero(scored.p_value[now] != 1.0).tolist():
         p = scored.p_value[now.start + i]
         ends[i] = b"%b,%d" % (b"" if np.isnan(p) else b"%.3g" % p, scored.flag[now.start + i])
-    lines = map(b",".join, zip(rows.text[now], told[2:-2].split(b"],["), ends, strict=True))
+    lines = map(b",".join, zip(rows.lines(now), told[2:-2].split(b"],["), ends, strict=True))
     return b"\n".join(lines) + b"\n"
 
 
@@ -71,7 +71,7 @@ def to_digits(values: Floats) -> Floats:
 def json_lines(rows: Rows, scored: Scored) -> Iterator[bytes]:
     """One object for each row."""
     columns = (scored.expected, scored.lower, scored.upper, scored.score, scored.p_value, scored.flag)
-    told = zip(rows.text, *(column.tolist() for column in columns), strict=True)
+    told = zip(rows.text.splitlines(), *(column.tolist() for column in columns), strict=True)
     return map(_json_line, told)
 
 

@@ -18,6 +18,8 @@ from auditor.errors import BadInput
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from auditor.detection.windows import Floats
 
 _MILLISECONDS_FROM: Final = 1e11
@@ -31,11 +33,30 @@ _VALUE_NAMES: Final = ("value", "y", "v")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a file in their order: `timestamp,value` as they stood there (UTF-8), and both as numbers (seconds; NaN where no value is)."""
+    """The rows of a file in their order.
 
-    text: list[bytes]
+    Parameters
+    ----------
+    text
+        `timestamp,value` as they stood there (UTF-8), a line each.
+    ends
+        Shape (rows,): where in `text` each line's end is.
+    timestamp, value
+        Shape (rows,): both as numbers, seconds; NaN where no value is.
+    """
+
+    text: bytes
+    ends: NDArray[np.intp]
     timestamp: Floats
     value: Floats
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def lines(self, some: slice) -> list[bytes]:
+        """The text of at least one row, from `some.start` on and before `some.stop`."""
+        first = self.ends[some.start - 1] + 1 if some.start else 0
+        return self.text[first : self.ends[min(some.stop, len(self)) - 1]].split(b"\n")
 
 
 def read_rows(path: Path) -> Rows:
@@ -60,7 +81,7 @@ def read_rows(path: Path) -> Rows:
         raise BadInput(f"{path} is empty: give it a header timestamp,value and rows.")
     names = [name.strip().strip('"').lower() for name in _decoded(path, head).split(",")]
     at = _column(path, names, _TIME_NAMES, 0), _column(path, names, _VALUE_NAMES, 1)
-    rows = _plainly(body, len(names), at)
+    rows = _plainly(body if body.endswith(b"\n") else body + b"\n", len(names), at)
     return _carefully(path, _decoded(path, body), at) if rows is None else rows
 
 
@@ -83,37 +104,53 @@ def _column(path: Path, names: list[str], wanted: tuple[str, ...], place: int) -
 
 def _plainly(body: bytes, columns: int, at: tuple[int, int]) -> Rows | None:
     """All rows at once, where every cell is a number; None where that is not so."""
-    lines = body.split(b"\n")
-    if lines and not lines[-1]:
-        lines.pop()
+    ends = _places(body, "\n")
     try:
-        cells = _cells(body)
+        table = _cells(body, ends, columns) if _is_regular(body, ends, columns) else None
     except ValueError:
+        table = None
+    if table is None:
         return None
-    # a blank or ragged line would give another number of them
-    if not lines or len(cells) != columns * len(lines) or body.count(b",") != (columns - 1) * len(lines):
-        return None
-    table = cells.reshape(-1, columns)
     timestamp, value = (np.ascontiguousarray(table[:, i]) for i in at)
     if not np.isfinite(timestamp).all():
         return None
     if columns == 2 and at == (0, 1):
-        return Rows(lines, _seconds(timestamp), value)
-    split = [line.split(b",") for line in lines]
-    return Rows([b"%b,%b" % (cells[at[0]], cells[at[1]]) for cells in split], _seconds(timestamp), value)
+        return Rows(body, ends, _seconds(timestamp), value)
+    cells = (line.split(b",") for line in body.splitlines())
+    return _rows([b"%b,%b" % (line[at[0]], line[at[1]]) for line in cells], timestamp, value)
 
 
-def _cells(body: bytes) -> Floats:
-    """Every cell of the rows as a number; ValueError where one is none."""
-    half = body.find(b"\n", len(body) // 2) + 1
-    if len(body) < LONG or not half:
-        return _read(body)
-    later = beside(lambda: _read(body[half:]).tobytes())
-    return np.concatenate([_read(body[:half]), np.frombuffer(later())])
+def _places(text: bytes, of: str) -> NDArray[np.intp]:
+    return np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord(of))
 
 
-def _read(body: bytes) -> Floats:
-    return np.fromstring(body.rstrip(b"\n").replace(b"\n", b","), sep=",")
+def _is_regular(body: bytes, ends: NDArray[np.intp], columns: int) -> bool:
+    """Whether each line has so many columns."""
+    commas = _places(body, ",")
+    if len(commas) != (columns - 1) * len(ends):
+        return False
+    of_lines = commas.reshape(len(ends), columns - 1)
+    return bool((of_lines[1:, :1] > ends[:-1, None]).all() and (of_lines[:, -1:] < ends[:, None]).all())
+
+
+def _rows(text: list[bytes], timestamp: Floats, value: Floats) -> Rows:
+    joined = b"".join([line + b"\n" for line in text])
+    return Rows(joined, _places(joined, "\n"), _seconds(timestamp), value)
+
+
+def _cells(body: bytes, ends: NDArray[np.intp], columns: int) -> Floats | None:
+    """Every cell of the rows as a number, shape (rows, columns); ValueError where one is none, None where one is empty."""
+    half = ends[len(ends) // 2] + 1
+    if len(body) < LONG:
+        cells = _numbers(body)
+    else:
+        later = beside(lambda: _numbers(body[half:]).tobytes())
+        cells = np.concatenate([_numbers(body[:half]), np.frombuffer(later())])
+    return cells.reshape(-1, columns) if len(cells) == columns * len(ends) else None
+
+
+def _numbers(lines: bytes) -> Floats:
+    return np.fromstring(lines[:-1].replace(b"\n", b","), sep=",")
 
 
 def _seconds(timestamp: Floats) -> Floats:
@@ -133,7 +170,7 @@ def _carefully(path: Path, body: str, at: tuple[int, int]) -> Rows:
         stamps.append(_moment(path, line, stamp))
         values.append(_value(path, line, value))
         text.append(f"{stamp},{value}".encode())
-    return Rows(text, _seconds(np.array(stamps)), np.array(values))
+    return _rows(text, np.array(stamps), np.array(values))
 
 
 def _moment(path: Path, line: int, text: str) -> float:

@@ -27,7 +27,9 @@ def scored() -> tuple[Rows, Scored]:
     value[2000:2004] += 80.0
     value[list(UNKNOWN)] = np.nan
     text = [f"{t:.0f},{v:.6g}".removesuffix("nan").encode() for t, v in zip(at, value, strict=True)]
-    return Rows(text, at, value), score_series(at, value, load_model(), 1.0)
+    joined = b"".join(line + b"\n" for line in text)
+    ends = np.flatnonzero(np.frombuffer(joined, dtype=np.uint8) == ord("\n"))
+    return Rows(joined, ends, at, value), score_series(at, value, load_model(), 1.0)
 
 
 @pytest.mark.parametrize("at_once", [1, 1000, 65_536])
@@ -38,7 +40,7 @@ def test_every_row_can_be_read_back(
     rows, numbers = scored
     header, *lines = csv.reader(b"".join(csv_parts(rows, numbers)).decode().splitlines())
     assert tuple(header) == COLUMNS
-    assert [f"{line[0]},{line[1]}".encode() for line in lines] == rows.text
+    assert [f"{line[0]},{line[1]}".encode() for line in lines] == rows.text.splitlines()
     told = np.array([[float(cell or "nan") for cell in line[2:]] for line in lines])
     for column, name in enumerate(COLUMNS[2:-2]):
         np.testing.assert_allclose(told[:, column], getattr(numbers, name), rtol=1e-8, atol=1e-5)
