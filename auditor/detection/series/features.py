@@ -115,21 +115,29 @@ class _Description:
         level[: blocks.size] = value[0]
         return np.nan_to_num(blocks.scale(value - level, self.blocks_a_period))
 
-    def _scale(self, residual: Floats) -> Floats:
-        scale = self.blocks.scale(residual, 0.5 * self.blocks_a_period)
+    def _scale(self, residual: Floats, first: int = 0) -> Floats:
+        """Of the residuals from block `first` on; infinite where none is known."""
+        at = first * self.blocks.size
+        scale = np.full(len(residual), np.inf)
+        scale[at:] = self.blocks.after(first).scale(residual[at:], 0.5 * self.blocks_a_period)
         scale[np.isnan(scale)] = np.inf
         scale += self.floor
         return scale
 
     def _calibrate(
-        self, name: str, residual: Floats, scale: Floats, known: NDArray[np.bool_] | None = None
+        self,
+        name: str,
+        residual: Floats,
+        scale: Floats,
+        known: NDArray[np.bool_] | None = None,
+        first: int = 0,
     ) -> None:
         size = np.abs(residual)
         size /= scale
         np.minimum(size, MOST_Z, out=size)
         if known is not None:
             size *= known
-        self.found[name] = self.blocks.calibrated(size, self.blocks.calibration(size))
+        self.found[name] = self.blocks.calibrated(size, self.blocks.calibration(size, first))
 
     def whole(self) -> Described:
         # the two halves share the season alone, and numpy lets go of the interpreter while it counts
@@ -184,18 +192,19 @@ class _Description:
     def _against_season(self, season: OffSeason) -> tuple[Floats, Floats]:
         """The season, then the season with the local level on top; the latter's residual and its scale."""
         off, seasoned = season.by, season.known
-        self._calibrate("seas", off, np.maximum(self._scale(off), season.spread), seasoned)
+        first = int(np.argmax(seasoned)) // self.blocks.size if seasoned.any() else self.blocks.number
+        self._calibrate("seas", off, np.maximum(self._scale(off, first), season.spread), seasoned, first)
         period = self.grid.period
         slow = SLOW_POINTS if period >= SLOW_POINTS else period // 2 * 2 + 1
         for name, width in (("lev", 61), ("lev15", 15), ("levslow", slow)):
             residual = np.where(seasoned, off - lagged(trailing_median(off, width)), 0.0)
-            scale = self._scale(residual)
-            self._calibrate(name, residual, scale, seasoned)
+            scale = self._scale(residual, first)
+            self._calibrate(name, residual, scale, seasoned, first)
             if name == "lev":
                 level, level_scale = residual, scale
         for width in (3, 7, 15):
             mean = trailing_mean(level, width)
-            self._calibrate(f"lev_a{width}", mean, self._scale(mean), seasoned)
+            self._calibrate(f"lev_a{width}", mean, self._scale(mean, first), seasoned, first)
         return level, level_scale
 
     def _bridged(self) -> Floats:
