@@ -107,6 +107,31 @@ def test_the_interval_holds_what_is_ordinary_and_not_what_is_flagged() -> None:
     assert np.sqrt(np.mean((VALUES[late] - WHOLE.expected[late]) ** 2)) < 4.5
 
 
+@pytest.mark.parametrize(("period", "hours"), [(1440, 30), (288, 60), (24, 24 * 40)])
+def test_the_first_intervals_are_of_the_width_of_the_later_ones(period: int, hours: int) -> None:
+    """The hours before there is a scale, a season, or a calibration leave no trace in what comes after them."""
+    timestamp = np.arange(hours * period // 24) * 86_400.0 / period
+    noise = np.random.default_rng(2).normal(0.0, 3.0, len(timestamp))
+    result = scored(timestamp, 100.0 + 20.0 * np.sin(2 * np.pi * timestamp / 86_400) + noise)
+    width = result.upper - result.lower
+    known = np.isfinite(width)
+    assert not known[0]
+    assert known[hours:].all()
+    usual = np.median(width[-len(width) // 3 :])
+    assert (width[known] > usual / 6.0).all()
+    assert (width[known] < usual * 6.0).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_season_is_not_news_when_it_is_first_known(seed: int) -> None:
+    """The day without it does not count as one on which everything was as expected."""
+    at = np.arange(3 * 1440)
+    noise = np.random.default_rng(seed).normal(0.0, 3.0, len(at))
+    result = scored(60.0 * at, 100.0 + 20.0 * np.sin(2 * np.pi * at / 1440) + noise)
+    second, third = (int((result.score[day * 1440 : day * 1440 + 1440] > 1.0).sum()) for day in (1, 2))
+    assert second <= 3 * third + 60
+
+
 def test_a_missing_value_is_no_point_and_a_gap_no_event() -> None:
     values, times = VALUES[:2900].copy(), TIMES[:2900]
     values[2500:2510] = np.nan
