@@ -12,7 +12,7 @@ from auditor.detection.catalogue import BASELINE, BY_NAME, Severity
 from auditor.detection.evidence import scale_of
 from auditor.detection.findings import LEAST_OPERATIONS
 from auditor.detection.hours import MINUTES, History, Part, counting_variances
-from auditor.detection.incidents import fingerprint, incident_id
+from auditor.detection.incidents import NEW_NORMAL_AFTER_MINUTES, fingerprint, incident_id
 from auditor.detection.judgement import LearnedBaseline, Observation
 from auditor.detection.load import log_lookups
 from auditor.detection.medians import median
@@ -74,13 +74,33 @@ def relearn(
     ]
     if not moved:
         return Relearned(baseline, agreed, ())
-    observations = tuple(_moved(implementation_type, name, agreed, today[name], profile) for name in moved)
+    observations = tuple(
+        _moved(implementation_type, name, agreed, today[name], profile, policy) for name in moved
+    )
+    minute = profile.learned_minute
     now = {
-        "minute": profile.learned_minute,
+        "minute": minute,
         "levels": agreed["levels"] | {name: today[name] for name in moved},
         "behind": agreed.get("behind", {}) | {name: behind[name] for name in moved if name in behind},
+        "earlier": {
+            name: {"level": agreed["levels"][name], "until": minute}
+            for name in moved
+            if not _is_worse(name, agreed["levels"][name], today[name])
+        },
     }
     return Relearned(baseline, now, observations)
+
+
+def _is_worse(name: str, before: float, now: float) -> bool:
+    return (now < before) == (name == "hit_rate")
+
+
+def _returns(name: str, agreed: dict[str, Any], now: float, minute: int, policy: Policy) -> bool:
+    """Whether a level is what it was before an improvement that has not become normal since."""
+    earlier = agreed.get("earlier", {}).get(name)
+    if earlier is None or minute - earlier["until"] > NEW_NORMAL_AFTER_MINUTES:
+        return False
+    return not (_is_worse(name, earlier["level"], now) and _matters(name, earlier["level"], now, policy))
 
 
 def _display_levels(level: np.typing.NDArray[np.float64]) -> dict[str, float]:
@@ -142,6 +162,10 @@ def _has_moved(
 ) -> bool:
     if before is None or now is None or abs(_link(name, now) - _link(name, before)) < chance[name]:
         return False
+    return _matters(name, before, now, policy)
+
+
+def _matters(name: str, before: float, now: float, policy: Policy) -> bool:
     if name == "error_rate":
         return abs(now - before) >= 100.0 * policy.error_rate.warning
     floor = policy.hit_rate if name == "hit_rate" else policy.response_time
@@ -149,11 +173,12 @@ def _has_moved(
 
 
 def _moved(
-    implementation_type: str, name: str, agreed: dict[str, Any], now: float, profile: Profile
+    implementation_type: str, name: str, agreed: dict[str, Any], now: float, profile: Profile, policy: Policy
 ) -> Observation:
     before = agreed["levels"][name]
     since, minute = agreed["minute"], profile.learned_minute
-    worse = (now < before) == (name == "hit_rate")
+    returns = _returns(name, agreed, now, minute, policy)
+    worse = _is_worse(name, before, now) and not returns
     key = f"{name}:moved"
     metric = BY_NAME[name]
     evidence: dict[str, Any] = {
@@ -183,7 +208,7 @@ def _moved(
         "impact": {"extra_backend_calls": None, "added_latency_seconds": None, "cost": None},
         "baseline": {"learned_minute": minute, "windows": profile.windows},
         "resolved_minute": minute,
-    }
+    } | ({"returned": True} if returns else {})
     return Observation(
         fingerprint=fingerprint(implementation_type, TRACK, minute, key),
         incident_id=incident_id(implementation_type, TRACK, minute),

@@ -105,6 +105,7 @@ def _observation(
         "first": _known(part["first_value"], scale),
         "lead": key == incident["lead"],
         "reasons": list(incident["reasons"]) if metric.name == "window_validity" else [],
+        **({"returned": True} if worst.get("returned") else {}),
         **shared,
     }
     category = Category.ANOMALY if part["direction"] in _improves(metric.name) else metric.category

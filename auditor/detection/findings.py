@@ -56,7 +56,7 @@ class Side:
 
     `level` is 0 where there is none; `p` the one-sided p-value as calibrated, `value` and `expected` what the effect is of: of the window
     or the span whose test found it (`test`, by `Test`; a sequence shows its quarter of an hour). `improbable` is where a test
-    rejects on enough operations, however small the effect.
+    rejects on enough operations, however small the effect; `returned` where it is only what the days before were like.
     """
 
     metric: str
@@ -67,6 +67,7 @@ class Side:
     expected: Floats
     test: np.typing.NDArray[np.int8]
     improbable: Mask
+    returned: Mask | None = None
 
     @property
     def any(self) -> bool:
@@ -85,7 +86,7 @@ class Side:
             "expected": expected,
             "absolute": value - expected,
             "relative": (value - expected) / expected if expected else 0.0,
-        }
+        } | ({"returned": True} if self.returned is not None and self.returned[i] else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from auditor.detection.learning import learn
 from auditor.detection.once import Once
 from auditor.detection.quiet import pass_quietly
 from auditor.detection.reading import Before, Reading, read
+from auditor.detection.returning import returning
 from auditor.detection.rolling import Rolled, hourly_peaks
 from auditor.detection.signals import SIGNALS, Signals, signals_of
 from auditor.detection.state import Memory, no_peaks
@@ -307,8 +308,13 @@ class _Work:
         levels = memory.levels(profile, self.policy)
         one = memory.one_window(profile, hour_start) if len(chunk) == 1 else None
         reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)
+        sides = reading.sides
+        if sides:
+            link = outlook().link[:, lead:]
+            sides = returning(sides, lambda: memory.history, link, minutes[lead:], self.policy)
         if memory.answers:
-            reading = replace(reading, sides=quietened(reading.sides, memory.answers, minutes[lead:]))
+            sides = quietened(sides, memory.answers, minutes[lead:])
+        reading = replace(reading, sides=sides)
         tested = None if rolled.later else reading.tested
         memory.gathered_spans = None if tested is None else (profile, hour_start, tested.gathered())
         return reading

@@ -40,7 +40,7 @@ SENTENCES_AGAINST: Final = 2
 def describe(facts: Facts) -> str:
     """The whole description: a few lines of whole sentences, each line on one question."""
     own = _reasons(facts) if facts.evidence["metric"] in {"window_validity", "baseline"} else _chance(facts)
-    lines = [[_what(facts), _when(facts), *own], _answered(facts), _company(facts)]
+    lines = [[_what(facts), _when(facts), *own], _why_quiet(facts), _company(facts)]
     if facts.leads:
         lines += [_impact(facts), _why(facts)]
     return "\n".join(" ".join(line) for line in lines if line)
@@ -114,8 +114,10 @@ def _chance(facts: Facts) -> list[str]:
     return [f"By chance alone a minute{behind} like that would come {_how_often(p)}."]
 
 
-def _answered(facts: Facts) -> list[str]:
+def _why_quiet(facts: Facts) -> list[str]:
     """Why something that would page is told as an info."""
+    if facts.evidence.get("returned"):
+        return ["That is no worse than it was on the days before: it had only been better since then for a while."]
     ignored = facts.evidence.get("ignored")
     if not ignored:
         return []
