@@ -310,8 +310,10 @@ class _Work:
         reading = read(profile, chunk, signals, outlook, levels, lead, before_it, self.policy, one)
         sides = reading.sides
         if sides:
-            link = outlook().link[:, lead:]
-            sides = returning(sides, lambda: memory.history, link, minutes[lead:], self.policy)
+            hour = chunk.first_minute // MINUTES
+            sides = returning(
+                sides, profile, lambda: rolled.after(memory.history, hour), minutes[lead:], self.policy
+            )
         if memory.answers:
             sides = quietened(sides, memory.answers, minutes[lead:])
         reading = replace(reading, sides=sides)

@@ -1,7 +1,7 @@
-"""What only ends a short improvement: no worse than the same hour of the days before, and so no alarm.
+"""What only ends a short improvement: no worse than before it, and so no alarm.
 
-The level follows within hours, so that after an afternoon of a faster backend its usual pace looks slow. Where a metric is better, by as much
-as matters, since less than a day, what it was before is still usual.
+The level follows within hours, so that after an afternoon of a faster backend its usual pace looks slow. A second level takes what is
+better for normal within a day only, and what is worse as fast as the first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from auditor.detection.findings import INFO, LATENCIES
 from auditor.detection.hours import MINUTES, Part
 from auditor.detection.medians import median
-from auditor.detection.seasons import DAY
+from auditor.detection.profile import follow, gain_and_bound
+from auditor.detection.seasons import DAY, WEEK_DAYS
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import exact_exp, exact_log
 
@@ -24,46 +25,49 @@ if TYPE_CHECKING:
     from auditor.detection.findings import Side
     from auditor.detection.hours import History
     from auditor.detection.policy import Floor, Policy
+    from auditor.detection.profile import Profile
     from auditor.detection.windows import Floats
 
-DAYS: Final = 7
-LEAST_DAYS: Final = 3
-"""Of the last seven, on which the hour has to be known."""
+HOURS: Final = 72
+"""That both levels are followed through."""
+LEAST_HOURS: Final = 24
+"""Of them, that have to be known."""
+HALF_LIFE: Final = 24.0
+"""Hours in which half of an improvement becomes normal."""
 HALF: Final = 0.5
-"""Of the least effect that matters: by so much the days before have to have been worse than what is expected now."""
+"""Of the least effect that matters: by so much the second level has to be worse than the first."""
 WORSE: Final = {"hit_rate": "drop", "cache_size": "drop"} | dict.fromkeys(LATENCIES, "rise")
 """The metrics of which this is asked, and the direction in which they hurt."""
 
 
 def returning(
     sides: list[Side],
+    profile: Profile,
     history: Callable[[], History],
-    link: Floats,
     minutes: np.typing.NDArray[np.int64],
     policy: Policy,
 ) -> list[Side]:
-    """The findings of windows at `minutes`, those that are no worse than the days before as infos.
+    """The findings of windows at `minutes`, those that are no worse than before an improvement as infos.
 
     Parameters
     ----------
     sides
         The findings.
+    profile
+        What is normal.
     history
-        Gives the hours that have been; asked only where something warns.
-    link
-        Shape (signals, n): what is expected of the windows, on the link scale.
+        Gives the hours up to that of the last window; asked only where something warns.
     minutes
         Shape (n,).
     policy
-        The smallest effects that matter: by so much something has to be worse than the days before.
+        The smallest effects that matter: by so much something has to be worse than before.
     """
     loud = [side.level.max(initial=0) > INFO and WORSE.get(side.metric) == side.direction for side in sides]
     if not any(loud):
         return sides
+    hours = history()
     return [
-        _returning(side, history(), link[AT[side.metric]], minutes, _floor(side.metric, policy))
-        if asked
-        else side
+        _returning(side, profile, hours, minutes, _floor(side.metric, policy)) if asked else side
         for side, asked in zip(sides, loud, strict=True)
     ]
 
@@ -75,14 +79,22 @@ def _floor(metric: str, policy: Policy) -> Floor:
 
 
 def _returning(
-    side: Side, history: History, link: Floats, minutes: np.typing.NDArray[np.int64], floor: Floor
+    side: Side,
+    profile: Profile,
+    history: History,
+    minutes: np.typing.NDArray[np.int64],
+    floor: Floor,
 ) -> Side:
     at = np.flatnonzero(side.level > INFO)
     better = 1.0 if side.direction == "drop" else -1.0
-    shift = _usual(history, AT[side.metric], minutes[at] // MINUTES, better) - link[at]
+    of_hour = {
+        hour: _behind(profile, history, AT[side.metric], hour, better)
+        for hour in np.unique(minutes[at] // MINUTES).tolist()
+    }
+    shift = np.array([of_hour[hour] for hour in (minutes[at] // MINUTES).tolist()])
     expected = side.expected[at]
     before = _shifted(side.metric, expected, shift)
-    # NaN, where too few days are known, is neither
+    # NaN, where too few hours are known, is neither
     improved = better * (expected - before) >= HALF * floor.warning * expected
     ends = at[improved & (better * (before - side.value[at]) < floor.warning * before)]
     if not len(ends):
@@ -92,18 +104,22 @@ def _returning(
     return replace(side, level=level, returned=returned)
 
 
-def _usual(history: History, signal: int, hours: np.typing.NDArray[np.int64], better: float) -> Floats:
-    """The level of each hour of the day on the days before: their median, or yesterday's where that was better already; NaN where not known."""
-    if not len(history.parts):
-        return np.full(len(hours), np.nan)
-    rows = hours[None] - DAY * np.arange(1, DAYS + 1)[:, None] - history.first_hour
-    there = (rows >= 0) & (rows < len(history.parts))
-    known = np.where(there, history.parts[np.where(there, rows, 0), signal, Part.LEVEL], np.nan).astype(
-        np.float64
-    )
-    usual = median(known, axis=0)
-    usual = better * np.fmax(better * usual, better * known[0])
-    return np.where(np.isfinite(known).sum(axis=0) >= LEAST_DAYS, usual, np.nan)
+def _behind(profile: Profile, history: History, signal: int, hour: int, better: float) -> float:
+    """By how much, on the link scale, a level that is slow to believe in what is better differs from the level before an hour; NaN where not known."""
+    last = hour - history.first_hour
+    seen = history.parts[max(last - HOURS, 0) : max(last, 0), signal, Part.LEVEL].astype(np.float64)
+    if np.isfinite(seen).sum() < LEAST_HOURS:
+        return float("nan")
+    at = np.arange(hour - len(seen), hour)
+    seen = seen - profile.week[signal, at // DAY % WEEK_DAYS] - profile.season[signal, at % DAY]
+    gain, bound = gain_and_bound(profile.half_life[signal], profile.drift[signal])
+    slow, _ = gain_and_bound(np.maximum(profile.half_life[signal], HALF_LIFE), profile.drift[signal])
+    level = slow_level = median(seen[:LEAST_HOURS])
+    for shown in seen[LEAST_HOURS:]:
+        level = follow(level, shown, gain, bound)
+        improves = better * (shown - slow_level) > 0.0
+        slow_level = follow(slow_level, shown, slow if improves else gain, bound)
+    return float(slow_level - level)
 
 
 def _shifted(metric: str, expected: Floats, shift: Floats) -> Floats:

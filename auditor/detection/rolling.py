@@ -14,6 +14,7 @@ from auditor.detection.tested import ROW, Test
 
 if TYPE_CHECKING:
     from auditor.detection.budget import Levels
+    from auditor.detection.hours import History
     from auditor.detection.profile import Profile, Standing
     from auditor.detection.reading import Reading
     from auditor.detection.tested import Tested
@@ -65,6 +66,14 @@ class Rolled:
         earlier = parts if open_windows else parts[:-1]
         standings = profile.standings_after(chunk.first_minute // MINUTES, earlier[:, :, Part.LEVEL])
         return cls(profile.standing_at(standings), tuple(standings), earlier, closing)
+
+    def after(self, history: History, hour: int) -> History:
+        """The history with all hours of the chunk but the last; `hour` is the chunk's first."""
+        if not len(self.parts):
+            return history
+        return history.with_hours(
+            hour, self.parts, np.full((len(self.parts), len(SIGNALS), len(Test)), np.nan)
+        )
 
 
 def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: Tracked) -> Floats:

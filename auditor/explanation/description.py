@@ -117,7 +117,9 @@ def _chance(facts: Facts) -> list[str]:
 def _why_quiet(facts: Facts) -> list[str]:
     """Why something that would page is told as an info."""
     if facts.evidence.get("returned"):
-        return ["That is no worse than it was on the days before: it had only been better since then for a while."]
+        return [
+            "That is no worse than it was on the days before: it had only been better since then for a while."
+        ]
     ignored = facts.evidence.get("ignored")
     if not ignored:
         return []
