@@ -219,7 +219,7 @@ class _Work:
                 if counted[-1] >= missing:
                     length = int(np.searchsorted(counted, missing)) + 1
             return length
-        if minute % MINUTES or excludes(memory.tracks, minute):
+        if minute % MINUTES or excludes(memory.tracks, minute, memory.profile.windows):
             return length
         hours = len(memory.history.parts)
         if hours < FIRST_DAY_HOURS:

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor.detection.catalogue import BASELINE, BY_NAME, VALIDITY, Severity
-from auditor.detection.findings import CRITICAL, WARNING
+from auditor.detection.findings import CRITICAL, LATENCIES, WARNING
 
 if TYPE_CHECKING:
     from auditor.detection.policy import Policy
@@ -26,8 +26,13 @@ TRACKS: Final = (ALARM, NOTICE, COLLECTOR)
 
 METRICS: Final = BY_NAME | {VALIDITY.name: VALIDITY, BASELINE.name: BASELINE}
 
+_KIND: Final = {"hit_rate": "hits", "error_rate": "errors"} | dict.fromkeys(LATENCIES, "latency")
+"""What hurts users, and may be another fault while an incident of something else is open; a cache's size follows."""
 NEW_NORMAL_AFTER_MINUTES: Final = 3 * 1440
 """An alarm that has lasted this long is what is normal now: it stays open, but its windows are learned from."""
+LEAST_LEFT_OUT_MINUTES: Final = 60
+SHARE_LEFT_OUT: Final = 1 / 6
+"""Of what was learned from, how long an alarm may last before it counts as normal: who knows a night only knows no day."""
 SURE_AT_ONCE: Final = 1e-3
 """A finding this many times less probable than the threshold is critical without waiting for two more."""
 CRITICAL_WINDOWS: Final = 3
@@ -54,14 +59,44 @@ def opened(minute: int) -> Incident:
     }
 
 
-def current(tracks: dict[str, Any], track: str, minute: int, policy: Policy) -> Incident | None:
-    """The incident that a finding at `minute` belongs to: the open one, or one resolved a little while ago."""
+def current(
+    tracks: dict[str, Any], track: str, minute: int, findings: list[Finding], policy: Policy
+) -> Incident | None:
+    """The incident that findings at `minute` belong to: the open one, or one resolved a little while ago that had what they warn of.
+
+    What begins after all that an alarm had is another one, though something of the first still lasts: see `_begins_anew`.
+    """
     incident: Incident | None = tracks.get(track)
     if incident is None:
         return None
     if incident["resolved"] is not None and minute - incident["resolved"] > policy.reopen_within_minutes:
         return None
-    return incident
+    return None if track == ALARM and _begins_anew(incident, minute, findings, policy) else incident
+
+
+def _begins_anew(incident: Incident, minute: int, findings: list[Finding], policy: Policy) -> bool:
+    """Whether what warns is another fault: quiet for so long that by itself it would be an incident of its own, or critical and not seen so far."""
+    apart = policy.resolve_after_minutes + policy.reopen_within_minutes
+    found: dict[str, int] = {}
+    for finding in findings:
+        kind = _KIND.get(finding["metric"])
+        if kind is not None and finding["level"] >= WARNING:
+            found[kind] = max(found.get(kind, 0), finding["level"])
+    last = {kind: _last_warned(incident, kind) for kind in found}
+    if incident["resolved"] is not None:
+        return bool(last) and all(at is None for at in last.values())
+    if minute - incident["opened"] < apart:
+        return False
+    return any(found[kind] >= CRITICAL if at is None else minute - at >= apart for kind, at in last.items())
+
+
+def _last_warned(incident: Incident, kind: str) -> int | None:
+    """When what warned of a kind in an incident was last found; None where nothing did."""
+    parts = incident["metrics"].values()
+    warned = (
+        part["last"] for part in parts if _KIND.get(part["metric"]) == kind and part["warned"] is not None
+    )
+    return max(warned, default=None)
 
 
 def is_open(tracks: dict[str, Any], track: str) -> bool:
@@ -70,14 +105,18 @@ def is_open(tracks: dict[str, Any], track: str) -> bool:
     return incident is not None and incident["resolved"] is None
 
 
-def excludes(tracks: dict[str, Any], minute: int) -> bool:
-    """Whether the minute belongs to an incident whose windows must not be learned from; those that engineers have accepted may be."""
+def excludes(tracks: dict[str, Any], minute: int, known: int) -> bool:
+    """Whether the minute belongs to an incident whose windows must not be learned from; those that engineers have accepted may be.
+
+    `known` is how many windows were learned from.
+    """
     alarm = tracks.get(ALARM)
+    longest = min(NEW_NORMAL_AFTER_MINUTES, max(LEAST_LEFT_OUT_MINUTES, SHARE_LEFT_OUT * known))
     alarmed = (
         alarm is not None
         and alarm["resolved"] is None
         and alarm.get("accepted") is None
-        and minute - alarm["opened"] < NEW_NORMAL_AFTER_MINUTES
+        and minute - alarm["opened"] < longest
     )
     return alarmed or is_open(tracks, COLLECTOR)
 

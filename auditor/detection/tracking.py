@@ -101,7 +101,8 @@ class _Steps:
         else:
             self._quieten(COLLECTOR, minute)
             self._statistics(minute, i)
-        self.tracked.excluded[i] = excludes(self.memory.tracks, minute) or self.reading.usual[i]
+        known = 0 if self.memory.profile is None else self.memory.profile.windows
+        self.tracked.excluded[i] = excludes(self.memory.tracks, minute, known) or self.reading.usual[i]
 
     def _statistics(self, minute: int, i: int) -> None:
         found = [self.reading.finding(side, i) for side in self.reading.sides if side.level[i]]
@@ -118,8 +119,9 @@ class _Steps:
 
     def _extend(self, track: str, minute: int, i: int, found: list[Finding]) -> None:
         tracks = self.memory.tracks
-        incident = current(tracks, track, minute, self.policy)
+        incident = current(tracks, track, minute, found, self.policy)
         if incident is None:
+            self._finish(track, minute)
             incident = opened(minute)
             tracks[track] = incident
             if track != COLLECTOR:
@@ -139,6 +141,13 @@ class _Steps:
         if incident is None or incident["resolved"] is not None:
             return
         if quieten(incident, minute, self.policy):
+            self.tracked.touched.discard(track)
+            self.tracked.finished.append((track, _copy(incident)))
+
+    def _finish(self, track: str, minute: int) -> None:
+        """End an incident that is still open, for another one begins."""
+        if is_open(self.memory.tracks, track):
+            incident = self.memory.tracks[track] | {"resolved": minute}
             self.tracked.touched.discard(track)
             self.tracked.finished.append((track, _copy(incident)))
 
