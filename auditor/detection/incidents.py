@@ -30,9 +30,10 @@ _KIND: Final = {"hit_rate": "hits", "error_rate": "errors"} | dict.fromkeys(LATE
 """What hurts users, and may be another fault while an incident of something else is open; a cache's size follows."""
 NEW_NORMAL_AFTER_MINUTES: Final = 3 * 1440
 """An alarm that has lasted this long is what is normal now: it stays open, but its windows are learned from."""
+FIRST_DAY_MINUTES: Final = 1440
 LEAST_LEFT_OUT_MINUTES: Final = 60
 SHARE_LEFT_OUT: Final = 1 / 6
-"""Of what was learned from, how long an alarm may last before it counts as normal: who knows a night only knows no day."""
+"""In the first day an alarm that has lasted for this share of what is known is: who knows a night only knows no day."""
 SURE_AT_ONCE: Final = 1e-3
 """A finding this many times less probable than the threshold is critical without waiting for two more."""
 CRITICAL_WINDOWS: Final = 3
@@ -82,21 +83,19 @@ def _begins_anew(incident: Incident, minute: int, findings: list[Finding], polic
         kind = _KIND.get(finding["metric"])
         if kind is not None and finding["level"] >= WARNING:
             found[kind] = max(found.get(kind, 0), finding["level"])
-    last = {kind: _last_warned(incident, kind) for kind in found}
+    quiet = {kind: _quiet(incident, kind) for kind in found}
     if incident["resolved"] is not None:
-        return bool(last) and all(at is None for at in last.values())
+        return bool(quiet) and all(since is None for since in quiet.values())
     if minute - incident["opened"] < apart:
         return False
-    return any(found[kind] >= CRITICAL if at is None else minute - at >= apart for kind, at in last.items())
+    return any(found[kind] >= CRITICAL if since is None else since >= apart for kind, since in quiet.items())
 
 
-def _last_warned(incident: Incident, kind: str) -> int | None:
-    """When what warned of a kind in an incident was last found; None where nothing did."""
+def _quiet(incident: Incident, kind: str) -> int | None:
+    """Minutes for which nothing of a kind was found that warned in an incident; None where nothing did."""
     parts = incident["metrics"].values()
-    warned = (
-        part["last"] for part in parts if _KIND.get(part["metric"]) == kind and part["warned"] is not None
-    )
-    return max(warned, default=None)
+    warned = (part for part in parts if _KIND.get(part["metric"]) == kind and part["warned"] is not None)
+    return min((int(part.get("quiet", 0)) for part in warned), default=None)
 
 
 def is_open(tracks: dict[str, Any], track: str) -> bool:
@@ -111,7 +110,9 @@ def excludes(tracks: dict[str, Any], minute: int, known: int) -> bool:
     `known` is how many windows were learned from.
     """
     alarm = tracks.get(ALARM)
-    longest = min(NEW_NORMAL_AFTER_MINUTES, max(LEAST_LEFT_OUT_MINUTES, SHARE_LEFT_OUT * known))
+    longest = NEW_NORMAL_AFTER_MINUTES
+    if known < FIRST_DAY_MINUTES:
+        longest = max(LEAST_LEFT_OUT_MINUTES, int(SHARE_LEFT_OUT * known))
     alarmed = (
         alarm is not None
         and alarm["resolved"] is None
@@ -127,6 +128,8 @@ def extend(incident: Incident, minute: int, findings: list[Finding], alpha: floa
     incident["quiet"] = 0
     incident["resolved"] = None
     incident["flagged"] += 1
+    for part in incident["metrics"].values():
+        part["quiet"] = part.get("quiet", 0) + 1
     for finding in findings:
         _add(incident["metrics"], minute, finding, alpha)
     lead = incident["lead"]
@@ -139,6 +142,8 @@ def quieten(incident: Incident, minute: int, policy: Policy) -> bool:
     if incident["resolved"] is not None:
         return False
     incident["quiet"] += 1
+    for part in incident["metrics"].values():
+        part["quiet"] = part.get("quiet", 0) + 1
     if incident["quiet"] < policy.resolve_after_minutes:
         return False
     incident["resolved"] = minute
@@ -173,6 +178,7 @@ def _add(metrics: dict[str, Any], minute: int, finding: Finding, alpha: float) -
             "worst": finding | {"minute": minute},
         }
     part["last"] = minute
+    part["quiet"] = 0
     part["flagged"] += 1
     part["level"] = max(part["level"], finding["level"])
     if part["warned"] is None and finding["level"] >= WARNING:
