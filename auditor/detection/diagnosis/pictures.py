@@ -2,7 +2,7 @@
 
 The physics is that of a cache-aside cache with least-recently-used eviction and a time to live: a miss asks the backend, then
 sets; a set into a full cache evicts and is recorded; an expiry is not recorded as an eviction. A cause that shows
-differently in a full cache and in one with room has a picture for each.
+differently in a full cache and in one with room has a picture for each, and so has a flush of all entries and of a part: one node, one tenant.
 """
 
 from __future__ import annotations
@@ -209,6 +209,23 @@ PICTURES: Final = (
             "refill": {"no": 0.05, "yes": 0.95},
             "swing": {"level": 0.05, "swinging": 0.95},
             "size_floor": {"within": 0.93, "beyond": 0.07},
+        },
+    ),
+    Picture(
+        "flush",
+        0.25,
+        {
+            **_CALM,
+            **_FEWER_HITS,
+            **_NO_EVICTIONS,
+            "hits_left": {"few": 0.05, "some": 0.65, "most": 0.3},
+            "hit_trend": {"falling": 0.03, "flat": 0.37, "recovering": 0.6},
+            "brief": {"no": 0.4, "yes": 0.6},
+            "size": {"emptied": 0.05, "fell": 0.9, "same": 0.045, "rose": 0.005},
+            "size_trend": {"falling": 0.04, "flat": 0.26, "refilling": 0.7},
+            "refill": {"no": 0.05, "yes": 0.95},
+            "swing": {"level": 0.1, "swinging": 0.9},
+            "size_floor": {"within": 0.3, "beyond": 0.7},
         },
     ),
     Picture(

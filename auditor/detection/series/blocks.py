@@ -24,8 +24,6 @@ CLIP_MEDIANS: Final = 5.0
 CLIP_BLOCKS: Final = 3.0
 CLIP_OVER: Final = 48
 """And a block up to so many medians of the last 48: a bad hour is no scale either."""
-LEAST_KNOWN: Final = 10
-"""Residuals that the first scale is the mean of: one or two are no scale, and what they make of the next would count for half a day."""
 KEPT: Final = 672
 EVERY: Final = 4
 EVERY_LATER: Final = 24
@@ -94,12 +92,8 @@ class Blocks:
         """The decayed mean of the completed blocks before each, shape (number,); NaN in the first."""
         return decayed_mean_before(np.append(of_whole, 0.0), half_life)[: self.number]
 
-    def after(self, blocks: int) -> Blocks:
-        """What is left without the first so many."""
-        return Blocks(max(self.count - blocks * self.size, 0), self.size)
-
-    def scale(self, residual: Floats, half_life: float) -> Floats:
-        """The robust mean absolute residual of the blocks before each point; within the first block, of the points before; NaN for the first ten.
+    def scale(self, residual: Floats, half_life: float, least: int = 1) -> Floats:
+        """The robust mean absolute residual of the blocks before each point; within the first block, of the points before, NaN for `least`.
 
         Parameters
         ----------
@@ -119,25 +113,22 @@ class Blocks:
         else:
             found = np.full(self.count, np.nan)
         first = min(self.size, self.count)
-        found[:first] = np.nan
-        known = slice(LEAST_KNOWN, first)
-        found[known] = (np.cumsum(size[: first - 1]) / np.arange(1, first))[LEAST_KNOWN - 1 :]
+        found[1:first] = np.cumsum(size[: first - 1]) / np.arange(1, first)
+        found[: min(least, first)] = np.nan
         return found
 
-    def calibration(self, size: Floats, first: int = 0) -> Calibration:
-        """Median and ninth decile of the blocks' largest |z| from block `first` on, shrunk towards the prior; see `calibrated`."""
+    def calibration(self, size: Floats) -> Calibration:
+        """Median and ninth decile of the blocks' largest |z|, shrunk towards the prior; see `calibrated`."""
         quantiles = np.empty((2, self.number))
         quantiles[:] = [[PRIOR_MEDIAN], [PRIOR_NINTH]]
-        largest = self.rows(size)[first:].max(axis=1) if self.whole > first else np.zeros(0)
-        if len(largest):
-            later = quantiles[:, first:]
-            number = self.number - first
-            for block in _looked_at(min(number, KEPT)):
-                later[:, block:] = _quantiles(largest[None, :block])
-            over = number - KEPT
-            if over > 0:
-                past = sliding_window_view(largest, KEPT)[:over:EVERY_LATER]
-                later[:, KEPT:] = np.repeat(_quantiles(past), EVERY_LATER, axis=1)[:, :over]
+        if self.whole:
+            largest = self.rows(size).max(axis=1)
+            for block in _looked_at(min(self.number, KEPT)):
+                quantiles[:, block:] = _quantiles(largest[None, :block])
+            later = self.number - KEPT
+            if later > 0:
+                past = sliding_window_view(largest, KEPT)[:later:EVERY_LATER]
+                quantiles[:, KEPT:] = np.repeat(_quantiles(past), EVERY_LATER, axis=1)[:, :later]
         median, ninth = quantiles
         centre = exact_log(1.0 + median)
         return Calibration(centre, 1.0 / (exact_log(1.0 + ninth) - centre + _SOFT))

@@ -31,6 +31,8 @@ FAST: Final = 0.3
 FLOOR: Final = 0.02
 """Of the usual distance from the slow level: no residual smaller than that is strange."""
 SLOW_POINTS: Final = 481
+LEAST_KNOWN: Final = 10
+"""Residuals behind the first interval: one or two are no scale, and what they make of the next would widen intervals for half a day."""
 LONG_GAP: Final = 10
 """Intervals without a point after which the nearest past is no longer near."""
 MOST_VOLATILITY: Final = 50.0
@@ -115,29 +117,21 @@ class _Description:
         level[: blocks.size] = value[0]
         return np.nan_to_num(blocks.scale(value - level, self.blocks_a_period))
 
-    def _scale(self, residual: Floats, first: int = 0) -> Floats:
-        """Of the residuals from block `first` on; infinite where none is known."""
-        at = first * self.blocks.size
-        scale = np.full(len(residual), np.inf)
-        scale[at:] = self.blocks.after(first).scale(residual[at:], 0.5 * self.blocks_a_period)
+    def _scale(self, residual: Floats, least: int = 1) -> Floats:
+        scale = self.blocks.scale(residual, 0.5 * self.blocks_a_period, least)
         scale[np.isnan(scale)] = np.inf
         scale += self.floor
         return scale
 
     def _calibrate(
-        self,
-        name: str,
-        residual: Floats,
-        scale: Floats,
-        known: NDArray[np.bool_] | None = None,
-        first: int = 0,
+        self, name: str, residual: Floats, scale: Floats, known: NDArray[np.bool_] | None = None
     ) -> None:
         size = np.abs(residual)
         size /= scale
         np.minimum(size, MOST_Z, out=size)
         if known is not None:
             size *= known
-        self.found[name] = self.blocks.calibrated(size, self.blocks.calibration(size, first))
+        self.found[name] = self.blocks.calibrated(size, self.blocks.calibration(size))
 
     def whole(self) -> Described:
         # the two halves share the season alone, and numpy lets go of the interpreter while it counts
@@ -155,7 +149,7 @@ class _Description:
             self.found.update(peaks.result())
         expected = self._expected(fast, fast_scale, level, level_scale, off.known)
         residual = self.value - expected
-        scale = self._scale(residual)
+        scale = self._scale(residual, LEAST_KNOWN)
         calibration = self.blocks.calibration(np.minimum(np.abs(residual) / scale, MOST_Z))
         centre, gain = self.blocks.spread(calibration.centre), self.blocks.spread(calibration.gain)
         return Described(self.found, expected, scale, centre, gain)
@@ -192,19 +186,18 @@ class _Description:
     def _against_season(self, season: OffSeason) -> tuple[Floats, Floats]:
         """The season, then the season with the local level on top; the latter's residual and its scale."""
         off, seasoned = season.by, season.known
-        first = int(np.argmax(seasoned)) // self.blocks.size if seasoned.any() else self.blocks.number
-        self._calibrate("seas", off, np.maximum(self._scale(off, first), season.spread), seasoned, first)
+        self._calibrate("seas", off, np.maximum(self._scale(off), season.spread), seasoned)
         period = self.grid.period
         slow = SLOW_POINTS if period >= SLOW_POINTS else period // 2 * 2 + 1
         for name, width in (("lev", 61), ("lev15", 15), ("levslow", slow)):
             residual = np.where(seasoned, off - lagged(trailing_median(off, width)), 0.0)
-            scale = self._scale(residual, first)
-            self._calibrate(name, residual, scale, seasoned, first)
+            scale = self._scale(residual)
+            self._calibrate(name, residual, scale, seasoned)
             if name == "lev":
                 level, level_scale = residual, scale
         for width in (3, 7, 15):
             mean = trailing_mean(level, width)
-            self._calibrate(f"lev_a{width}", mean, self._scale(mean, first), seasoned, first)
+            self._calibrate(f"lev_a{width}", mean, self._scale(mean), seasoned)
         return level, level_scale
 
     def _bridged(self) -> Floats:

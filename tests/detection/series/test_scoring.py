@@ -122,16 +122,6 @@ def test_the_first_intervals_are_of_the_width_of_the_later_ones(period: int, hou
     assert (width[known] < usual * 6.0).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_season_is_not_news_when_it_is_first_known(seed: int) -> None:
-    """The day without it does not count as one on which everything was as expected."""
-    at = np.arange(3 * 1440)
-    noise = np.random.default_rng(seed).normal(0.0, 3.0, len(at))
-    result = scored(60.0 * at, 100.0 + 20.0 * np.sin(2 * np.pi * at / 1440) + noise)
-    second, third = (int((result.score[day * 1440 : day * 1440 + 1440] > 1.0).sum()) for day in (1, 2))
-    assert second <= 3 * third + 60
-
-
 def test_a_missing_value_is_no_point_and_a_gap_no_event() -> None:
     values, times = VALUES[:2900].copy(), TIMES[:2900]
     values[2500:2510] = np.nan
