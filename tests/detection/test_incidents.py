@@ -77,6 +77,65 @@ def test_metrics_that_join_late_join_the_incident_that_is_open() -> None:
     assert 10 <= errors.window_end_minute - errors.window_start_minute <= 12
 
 
+def _pages(found: list[Observation]) -> list[tuple[str, int]]:
+    """The metric and the minute of the third day of everything that pages."""
+    start = windows(1).first_minute + 2 * DAY
+    pages = [o for o in found if o.severity != "info" and o.direction != "moved"]
+    return sorted((o.metric_name, o.window_start_minute - start) for o in pages)
+
+
+def test_another_fault_while_the_cache_is_still_small_is_an_incident_of_its_own() -> None:
+    def fault(plan: Course) -> None:
+        plan.size[2 * DAY + 60 : 2 * DAY + 700] = 200.0
+        plan.hit_rate[2 * DAY + 60 : 2 * DAY + 100] = 0.3
+        plan.hit_rate[2 * DAY + 400 : 2 * DAY + 440] = 0.2
+        plan.errors[2 * DAY + 600 : 2 * DAY + 620] = 0.4
+
+    found = _observed(2 * DAY + 800, fault)
+    assert [at for _, at in _pages(found)] == [pytest.approx(at, abs=1) for at in (600, 60, 400)]
+    assert [metric for metric, _ in _pages(found)] == ["error_rate", "hit_rate", "hit_rate"]
+    for at in (400, 600):
+        (page,) = [
+            o for o in found if o.severity != "info" and o.window_start_minute % DAY in range(at - 1, at + 2)
+        ]
+        cause = page.evidence["causes"][0]["cause"]
+        assert (cause == "backend_errors") is (at == 600)
+
+
+def test_after_an_incident_is_over_another_metric_is_another_incident() -> None:
+    def fault(plan: Course) -> None:
+        plan.errors[2 * DAY + 60 : 2 * DAY + 75] = 0.3
+        plan.hit_rate[2 * DAY + 100 : 2 * DAY + 130] = 0.1
+
+    found = _observed(2 * DAY + 200, fault)
+    assert _pages(found) == [("error_rate", 60), ("hit_rate", 100)]
+
+
+def test_a_metric_that_goes_on_being_bad_is_one_incident_though_others_come_and_go() -> None:
+    def fault(plan: Course) -> None:
+        plan.hit_rate[2 * DAY + 60 : 2 * DAY + 300] = 0.3
+        for start in range(2 * DAY + 80, 2 * DAY + 300, 30):
+            plan.size[start : start + 10] = 200.0
+
+    assert _pages(_observed(2 * DAY + 400, fault)) == [("hit_rate", 60)]
+
+
+@pytest.mark.parametrize("times", [3.0, 6.0])
+@pytest.mark.parametrize("hour", [0, 12])
+def test_a_backend_that_is_slower_by_day_pages_only_until_its_day_is_known(times: float, hour: int) -> None:
+    first = windows(1).first_minute + hour * 60
+
+    def swing(plan: Course) -> None:
+        at = (hour * 60 + np.arange(len(plan.miss_ms))) % DAY
+        plan.miss_ms *= times ** (0.5 - 0.5 * np.cos(2 * np.pi * (at / DAY - 3 / 24)))
+
+    block = windows(10 * DAY, fault=swing, first=first)
+    pages = [o for o in judge(None, block, POLICY).observations if o.severity != "info"]
+    assert len({o.incident_id for o in pages}) <= 3
+    assert all(o.window_start_minute < first + 2 * DAY for o in pages)
+    assert sum(o.window_end_minute - o.window_start_minute for o in pages if o.direction != "moved") < DAY
+
+
 @cache
 def _clean() -> Judgement:
     return judge(None, windows(7 * DAY), POLICY)
