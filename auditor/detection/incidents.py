@@ -26,8 +26,11 @@ TRACKS: Final = (ALARM, NOTICE, COLLECTOR)
 
 METRICS: Final = BY_NAME | {VALIDITY.name: VALIDITY, BASELINE.name: BASELINE}
 
-_KIND: Final = {"hit_rate": "hits", "error_rate": "errors"} | dict.fromkeys(LATENCIES, "latency")
+HITS: Final = "hits"
+_KIND: Final = {"hit_rate": HITS, "error_rate": "errors"} | dict.fromkeys(LATENCIES, "latency")
 """What hurts users, and may be another fault while an incident of something else is open; a cache's size follows."""
+AGAIN_AFTER_MINUTES: Final = 120
+"""Minutes without a finding of a kind after which it is another fault, though something else has kept the incident open."""
 NEW_NORMAL_AFTER_MINUTES: Final = 3 * 1440
 """An alarm that has lasted this long is what is normal now: it stays open, but its windows are learned from."""
 FIRST_DAY_MINUTES: Final = 1440
@@ -76,8 +79,10 @@ def current(
 
 
 def _begins_anew(incident: Incident, minute: int, findings: list[Finding], policy: Policy) -> bool:
-    """Whether what warns is another fault: quiet for so long that by itself it would be an incident of its own, or critical and not seen so far."""
-    apart = policy.resolve_after_minutes + policy.reopen_within_minutes
+    """Whether what warns is another fault: it had warned and was quiet for two hours, or is critical and has not been seen so far.
+
+    Fewer hits are no other fault than fewer entries.
+    """
     found: dict[str, int] = {}
     for finding in findings:
         kind = _KIND.get(finding["metric"])
@@ -86,9 +91,15 @@ def _begins_anew(incident: Incident, minute: int, findings: list[Finding], polic
     quiet = {kind: _quiet(incident, kind) for kind in found}
     if incident["resolved"] is not None:
         return bool(quiet) and all(since is None for since in quiet.values())
-    if minute - incident["opened"] < apart:
+    if minute - incident["opened"] < policy.resolve_after_minutes + policy.reopen_within_minutes:
         return False
-    return any(found[kind] >= CRITICAL if since is None else since >= apart for kind, since in quiet.items())
+    smaller = incident["metrics"].get("cache_size:drop", {}).get("warned") is not None
+    return any(
+        found[kind] >= CRITICAL and not (kind == HITS and smaller)
+        if since is None
+        else since >= AGAIN_AFTER_MINUTES
+        for kind, since in quiet.items()
+    )
 
 
 def _quiet(incident: Incident, kind: str) -> int | None:
