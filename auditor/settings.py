@@ -149,7 +149,10 @@ class Settings(ExplainSettings):
         default=10, ge=1, le=1440, description="Quiet minutes that resolve an incident."
     )
     reopen_within_minutes: int = Field(
-        default=30, ge=0, le=1440, description="Minutes within which a finding reopens a resolved incident."
+        default=30,
+        ge=0,
+        le=1440,
+        description="Minutes within which a finding reopens a resolved incident that had warned of its metric.",
     )
     cost_per_miss: float = Field(
         default=0.0, ge=0, description="Money for one call to the backend; 0 leaves money out."
