@@ -85,6 +85,14 @@ def _when(facts: Facts) -> str:
     evidence = facts.evidence
     opened, last, windows = evidence["opened_minute"], evidence["last_minute"], evidence["windows"]
     start = f"{clock(opened)} on {day(opened)}"
+    if evidence["direction"] == "moved":
+        now = evidence["worst_minute"]
+        measured = (
+            f"; that of the last day was measured at {clock(int(now))} on {day(int(now))}"
+            if known(now)
+            else ""
+        )
+        return f"The level before had been agreed at {start}{measured}."
     if facts.status == "resolved":
         ended = last + 1
         until = clock(ended) if day(ended) == day(opened) else f"{clock(ended)} on {day(ended)}"
@@ -118,7 +126,7 @@ def _why_quiet(facts: Facts) -> list[str]:
     """Why something that would page is told as an info."""
     if facts.evidence.get("returned"):
         return [
-            "That is no worse than it was on the days before: it had only been better since then for a while."
+            "That is no worse than it had been on the days before: it was better for a while, and that is over."
         ]
     ignored = facts.evidence.get("ignored")
     if not ignored:

@@ -176,6 +176,20 @@ def test_a_follower_names_the_leader_and_leaves_the_advice_to_it() -> None:
     )
 
 
+def test_what_only_ends_an_improvement_says_so() -> None:
+    quiet = observation("hit_rate", "drop", severity=Severity.INFO, returned=True)
+    assert "no worse than it had been on the days before" in observation_row(quiet)["description"]
+    assert "days before" not in observation_row(observation("hit_rate", "drop"))["description"]
+
+
+def test_a_normal_that_has_moved_says_between_which_days() -> None:
+    told = observation_row(observation("hit_rate", "moved", opened_minute=OPENED, worst_minute=OPENED + 1440))
+    assert (
+        "The level before had been agreed at 23:41 UTC on 25 Nov 2025; that of the last day was measured at 23:41 UTC on 26 Nov 2025."
+        in told["description"]
+    )
+
+
 def test_a_collector_fault_lists_the_broken_identities() -> None:
     row = observation_row(observation("window_validity", "invalid", causes=[cause("collector_fault", 0.99)]))
     assert "Hits and misses are more than all operations." in row["description"]
