@@ -376,8 +376,6 @@ class _Work:
         length = min((end - 1) % MINUTES + 1, len(recent))
         tail = recent.slice(len(recent) - length, len(recent))
         kept = ~memory.excluded[len(recent) - length :]
-        if not kept.all() and memory.history.left_out_before((end - 1) // MINUTES):
-            kept = tail.present & ~broken_identities(tail)[0]
         signals = signals_of(tail).masked(kept)
         parts = summarise_hours(Signals(signals.value[:, None], signals.weight[:, None]))
         return np.asarray(parts[0])

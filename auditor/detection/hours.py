@@ -16,7 +16,7 @@ import numpy as np
 from auditor.detection.episodes import Episodes
 from auditor.detection.medians import median
 from auditor.detection.policy import HISTORY_DAYS
-from auditor.detection.signals import AT, KINDS, SIGNALS, Kind, Signals
+from auditor.detection.signals import KINDS, SIGNALS, Kind, Signals
 from auditor.detection.tails.elementary import exact_exp, exact_log
 from auditor.detection.tested import Test
 
@@ -117,14 +117,6 @@ class History:
         parts, peaks = self.parts.copy(), self.peaks.copy()
         parts[rows], peaks[rows] = np.nan, UNKNOWN_PEAK
         return History(self.first_hour, parts, peaks, self.episodes)
-
-    def left_out_before(self, hour: int) -> bool:
-        """Whether nothing is known of the same hour of the day before, and something of an hour since: what comes every day is learned on the second."""
-        row = hour - 24 - self.first_hour
-        if row < 0:
-            return False
-        known = np.isfinite(self.parts[row:, AT["throughput"], Part.LEVEL])
-        return bool(not known[:1].any() and known[1:].any())
 
     def moved(self, before: int, shift: Floats) -> History:
         """The history with the levels of the hours before `before` moved by `shift`, shape (signals,)."""

@@ -70,7 +70,7 @@ class _Life:
         return [
             row[0]
             for row in self.ask(
-                "select severity from monitoring.cache_auditor_observations where metric_name = 'hit_rate'"
+                "select severity from monitoring.cache_auditor_observations where metric_name = 'hit_rate' and evidence ->> 'direction' = 'drop'"
                 f" and window_start >= monitoring.minute_at({self.first + since}) order by window_start"
             )
         ]
