@@ -18,7 +18,7 @@ from benchmarks.servers import database
 from tests.detection.simulated import Course, windows
 from tests.replay.stored import rows, store
 
-LEARNED_MINUTES = 180
+LEARNED_MINUTES = 26 * 60
 SHOWN = "select max(monitoring.minute_of(window_end)) from monitoring.cache_auditor_observations where metric_name = 'hit_rate'"
 
 
