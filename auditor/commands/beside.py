@@ -22,7 +22,10 @@ def beside(work: Callable[[], bytes]) -> Callable[[], bytes]:
     """
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         return work
-    result = os.memfd_create("beside")
+    try:
+        result = os.memfd_create("beside")
+    except OSError:
+        return work
     try:
         with warnings.catch_warnings():
             # of other threads there are numpy's idle ones alone, and it looks after them

@@ -71,7 +71,7 @@ def to_digits(values: Floats) -> Floats:
 def json_lines(rows: Rows, scored: Scored) -> Iterator[bytes]:
     """One object for each row."""
     columns = (scored.expected, scored.lower, scored.upper, scored.score, scored.p_value, scored.flag)
-    told = zip(rows.text.splitlines(), *(column.tolist() for column in columns), strict=True)
+    told = zip(rows.lines(slice(0, len(rows))), *(column.tolist() for column in columns), strict=True)
     return map(_json_line, told)
 
 

@@ -54,7 +54,9 @@ class Rows:
         return len(self.ends)
 
     def lines(self, some: slice) -> list[bytes]:
-        """The text of at least one row, from `some.start` on and before `some.stop`."""
+        """The text of the rows from `some.start` on and before `some.stop`."""
+        if not len(self):
+            return []
         first = self.ends[some.start - 1] + 1 if some.start else 0
         return self.text[first : self.ends[min(some.stop, len(self)) - 1]].split(b"\n")
 
@@ -116,7 +118,7 @@ def _plainly(body: bytes, columns: int, at: tuple[int, int]) -> Rows | None:
         return None
     if columns == 2 and at == (0, 1):
         return Rows(body, ends, _seconds(timestamp), value)
-    cells = (line.split(b",") for line in body.splitlines())
+    cells = (line.split(b",") for line in body[:-1].split(b"\n"))
     return _rows([b"%b,%b" % (line[at[0]], line[at[1]]) for line in cells], timestamp, value)
 
 

@@ -16,7 +16,7 @@ import pytest
 from auditor.commands import score_text, series_file
 from auditor.commands.beside import WORTH_IT, beside
 from auditor.commands.score import load_model
-from auditor.commands.score_text import csv_parts
+from auditor.commands.score_text import csv_parts, json_lines
 from auditor.commands.series_file import Rows, read_rows
 from auditor.detection.series.scoring import score_series
 
@@ -87,6 +87,31 @@ def _is_there(group: int) -> bool:
 def test_with_one_processor_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     assert beside(_who)() == _who()
+
+
+@pytest.mark.parametrize("refused", ["memfd_create", "fork"])
+def test_where_the_system_refuses_it_the_work_is_done_here(
+    monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, refused, refuse)
+    assert beside(_who)() == _who()
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_carriage_returns_at_the_ends_of_lines_make_no_rows(tmp_path: Path, columns: int) -> None:
+    path = tmp_path / "series.csv"
+    rest = ",7" * (columns - 2)
+    path.write_bytes(
+        f"timestamp,value{',more' * (columns - 2)}\r\r\n".encode()
+        + b"".join(f"{60 * i},{i}{rest}\r\r\n".encode() for i in range(300))
+    )
+    rows = read_rows(path)
+    scored = score_series(rows.timestamp, rows.value, load_model(), 1.0)
+    assert len(list(json_lines(rows, scored))) == len(rows) == 300
+    assert b"".join(csv_parts(rows, scored)).count(b"\n") == 301
 
 
 def test_scores_and_their_text_are_the_same_to_the_byte(
