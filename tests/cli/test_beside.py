@@ -105,8 +105,8 @@ def test_carriage_returns_at_the_ends_of_lines_make_no_rows(tmp_path: Path, colu
     path = tmp_path / "series.csv"
     rest = ",7" * (columns - 2)
     path.write_bytes(
-        f"timestamp,value{',more' * (columns - 2)}\r\r\n".encode()
-        + b"".join(f"{60 * i},{i}{rest}\r\r\n".encode() for i in range(300))
+        f"timestamp,value{',more' * (columns - 2)}\r\r\r\n".encode()
+        + b"".join(f"{60 * i},{i}{rest}\r\r\r\n".encode() for i in range(300))
     )
     rows = read_rows(path)
     scored = score_series(rows.timestamp, rows.value, load_model(), 1.0)
