@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from starlette.responses import JSONResponse, Response
 
+from tests.supabase.connecting import connected
 from tests.supabase.keys import Keys, Refused
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class PostgRest:
 
     async def reload(self) -> None:
         """Read the schema cache anew, as `notify pgrst, 'reload schema'` makes it."""
-        async with await AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+        async with connected(self.dsn, autocommit=True) as connection:
             for schema in self.exposed:
                 found: dict[str, list[_Function]] = {}
                 cursor = await connection.execute(_FUNCTIONS, (schema,))
@@ -162,7 +163,7 @@ class PostgRest:
         shown = sql.SQL("select to_json(answer)::text from {} as answer").format(call)
         if function.void:
             shown = sql.SQL("select null from {} as answer").format(call)
-        async with await AsyncConnection.connect(self.dsn) as connection:
+        async with connected(self.dsn) as connection:
             await connection.execute(
                 "select set_config('role', %s, true), set_config('statement_timeout', %s, true),"
                 " set_config('search_path', %s, true)",
@@ -175,7 +176,7 @@ class PostgRest:
         """Load the schema cache, and again at each `notify pgrst`."""
         while True:
             with contextlib.suppress(psycopg.Error):
-                async with await AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+                async with connected(self.dsn, autocommit=True) as connection:
                     await connection.execute("listen pgrst")
                     await self.reload()
                     async for _ in connection.notifies():

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg import AsyncConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from tests.supabase.connecting import connected
 from tests.supabase.frames import VERSIONS, decoded, encoded
 from tests.supabase.keys import Keys, Refused
 
@@ -175,7 +175,7 @@ class Realtime:
         await self._send(socket, {"topic": topic, "event": "system", "payload": payload, "ref": None})
 
     async def _is_published(self, schema: str, table: str) -> bool:
-        async with await AsyncConnection.connect(self.dsn) as connection:
+        async with connected(self.dsn) as connection:
             cursor = await connection.execute(
                 "select exists (select from pg_publication_tables where pubname = 'supabase_realtime'"
                 " and schemaname = %s and (tablename = %s or %s = '*'))",
@@ -237,7 +237,7 @@ class Realtime:
         """Deliver what the database sends and changes."""
         while True:
             with contextlib.suppress(psycopg.Error):
-                async with await AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+                async with connected(self.dsn, autocommit=True) as connection:
                     await connection.execute("listen standing_broadcast")
                     await connection.execute("listen standing_change")
                     async for notice in connection.notifies():
