@@ -130,6 +130,7 @@ def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
                 "windows": 0,
                 "newest": minute,
                 "low": None,
+                "lowest_at": minute,
                 "high": None,
                 "first": [],
                 "last": [],
@@ -142,7 +143,8 @@ def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
             sums["normal"] = sums["normal"] + normal if math.isfinite(normal) else None
         sums["windows"] += 1
         sums["newest"] = minute
-        sums["low"] = value if sums["low"] is None else min(sums["low"], value)
+        if sums["low"] is None or value <= sums["low"]:
+            sums["low"], sums["lowest_at"] = value, minute
         sums["high"] = value if sums["high"] is None else max(sums["high"], value)
         if len(sums["first"]) < FIRST:
             sums["first"].append([seen, trials])
@@ -199,6 +201,7 @@ def _signal(name: str, sums: dict[str, Any] | None, profile: Profile) -> Signal:
         lowest=sums["low"],
         highest=sums["high"],
         z=_z(name, observed, expected, sums, profile),
+        since_lowest=float(sums["newest"] - sums["lowest_at"]) if "lowest_at" in sums else math.nan,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -64,6 +65,8 @@ class Signal:
     z
         How far `observed` is from `expected` in standard deviations of the predictive distribution of that
         mean; positive above. NaN where the signal has no learned dispersion.
+    since_lowest
+        Minutes from the window that was lowest (the last of several) to the newest one; NaN where it is not known.
     """
 
     expected: float
@@ -73,6 +76,7 @@ class Signal:
     lowest: float
     highest: float
     z: float
+    since_lowest: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

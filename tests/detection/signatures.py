@@ -141,6 +141,7 @@ def _signal(
         float(np.nanmin(value)),
         float(np.nanmax(value)),
         _z(name, normal.spread[name], observed, expected, float(weight.sum()), stop - start),
+        float(np.nanargmin(value[::-1])),
     )
 
 

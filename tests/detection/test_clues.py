@@ -115,6 +115,52 @@ def test_a_refill_is_measured_over_the_minutes_between_findings_too() -> None:
     assert spread.value == pytest.approx((420.0 - 100.0) / (60.0 * 11.5), rel=1e-6)
 
 
+@pytest.mark.parametrize("lowest_at", range(3))
+def test_a_refill_counts_from_the_window_in_which_the_cache_was_smallest(lowest_at: int) -> None:
+    """A restart that took a minute: the rows of four windows in five minutes, the smallest of them wherever it is."""
+    sizes = [1000.0] * lowest_at + [100.0 + 60.0 * since for since in range(5 - lowest_at)]
+    size = Signal(
+        1000.0, sizes[0], sum(sizes) / 5, sum(sizes[-3:]) / 3, 100.0, max(sizes), -20.0, 4.0 - lowest_at
+    )
+    emptied = _signature(
+        {"cache_size": "drop", "hit_rate": "drop"}, 4, {"sets": 60.0, "misses": 60.0, "evictions": 0.0}
+    )
+    emptied = replace(emptied, signals=dict(emptied.signals) | {"cache_size": size}, elapsed=5)
+    refill = read(emptied)["refill"]
+    assert refill.kind == "yes"
+    assert refill.value == pytest.approx(1.0, rel=1e-6)
+
+
+def test_a_size_that_was_never_smaller_than_now_is_no_refill() -> None:
+    size = Signal(1000.0, 800.0, 500.0, 300.0, 200.0, 900.0, -20.0, 0.0)
+    shrinking = _signature({"cache_size": "drop"}, 8, {})
+    shrinking = replace(shrinking, signals=dict(shrinking.signals) | {"cache_size": size})
+    refill = read(shrinking)["refill"]
+    assert (refill.kind, refill.value) == ("no", 0.0)
+
+
+@pytest.mark.parametrize(("evicted", "cause"), [(900.0, "capacity_cut"), (0.0, "flush")])
+def test_entries_counted_as_evictions_were_cut_and_others_were_not(evicted: float, cause: str) -> None:
+    """The first window, in which nothing is set: where sets come in batches, the evictions a set tell nothing."""
+    first = _signature(
+        {"cache_size": "drop", "hit_rate": "drop"},
+        1,
+        {
+            "hit_rate": 0.5,
+            "hits": 200.0,
+            "misses": 200.0,
+            "sets": 0.0,
+            "evictions": evicted,
+            "cache_size": 80.0,
+        },
+    )
+    ranked = {found.cause: found for found in rank_causes(first)}
+    assert next(iter(ranked)) == cause
+    cut = ranked["capacity_cut"]
+    counted, said = ("were evicted", cut.for_) if evicted else ("were not evicted", cut.against)
+    assert any(f"The entries that are gone {counted}: " in sentence for sentence in said)
+
+
 def test_no_hits_among_a_handful_of_lookups_are_weak_evidence_that_none_are_left() -> None:
     none = _signature({"hit_rate": "drop"}, 2, {"hit_rate": 0.0, "hits": 0.0, "misses": 400.0})
     handful = replace(

@@ -274,7 +274,10 @@ _odd = st.one_of(
     st.sampled_from([1e-300, 1e300, -1.0]),
 )
 _signals = st.builds(
-    Signal, _odd, _odd, _odd, _odd, _odd, _odd, st.one_of(st.just(math.nan), st.floats(-1e6, 1e6))
+    Signal,
+    *[_odd] * 6,
+    st.one_of(st.just(math.nan), st.floats(-1e6, 1e6)),
+    st.one_of(st.just(math.nan), st.integers(0, 1000).map(float)),
 )
 _names = [metric.name for metric in CATALOGUE] + ["window_validity", "baseline"]
 _signatures = st.builds(

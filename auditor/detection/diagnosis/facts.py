@@ -101,6 +101,20 @@ def _eviction_share(kind: str, evictions: float, sets: float) -> str:
     )
 
 
+def _evicted(kind: str, gone: float, evictions: float) -> str:
+    shown = f"{plural(gone, 'entry', 'entries')} fewer, {count(evictions)} evictions"
+    return (
+        f"The entries that are gone were evicted: {shown}"
+        if kind == "yes"
+        else f"The entries that are gone were not evicted: {shown}"
+    )
+
+
+def _evicted_numbers(signature: IncidentSignature) -> tuple[float, ...]:
+    gone = normal_size(signature) - signature.signals["cache_size"].lowest
+    return gone, signature.signals["evictions"].observed * signature.windows
+
+
 def _refill(kind: str, lowest: float, now: float, sets: float) -> str:
     shown = f"from {count(lowest)} to {plural(now, 'entry', 'entries')} on {count(sets)} sets a minute"
     return (
@@ -243,6 +257,7 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "size": (_size_numbers, _size),
     "size_trend": (_size_trend_numbers, _size_trend),
     "eviction_share": (_share_numbers, _eviction_share),
+    "evicted": (_evicted_numbers, _evicted),
     "evictions": _change("Evictions", _a_minute, "evictions"),
     "landed": (_landed_numbers, _landed),
     "refill": (_refill_numbers, _refill),

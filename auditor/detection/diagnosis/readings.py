@@ -29,6 +29,7 @@ CUTS: Final[Mapping[str, Kinds]] = {
     ),
     "size_trend": (-0.6, (("falling", -0.06), ("flat", 0.06), ("refilling", 0.6))),
     "eviction_share": (0.0, (("none", 0.15), ("some", 0.6), ("most", 1.0))),
+    "evicted": (-0.2, (("no", 0.3), ("yes", 1.1))),
     "evictions": (-1.3, (("fell", -0.3), ("same", 0.25), ("rose", 1.3))),
     "sets_per_miss": (-1.2, (("fell", -0.2), ("same", 0.25), ("rose", 1.2))),
     "miss_latency": _CHANGE,

@@ -65,6 +65,10 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
         "some": "evictions on part of the sets",
         "most": "an eviction on most sets",
     },
+    "evicted": {
+        "no": "lost entries that are not counted as evictions",
+        "yes": "lost entries that are counted as evictions",
+    },
     "evictions": {"fell": "fewer evictions", "same": "as many evictions as ever", "rose": "more evictions"},
     "landed": {"no": "surplus sets that take no room", "yes": "surplus sets that take room"},
     "refill": {"no": "sets that do not fill the cache up", "yes": "sets that fill the cache up again"},

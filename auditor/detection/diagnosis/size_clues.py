@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 FULL: Final = 0.8
 """Evictions for each set from which a cache is taken to be full."""
 SETTLED_MINUTES: Final = 8
-"""Minutes after which a refill is known from its course, and no longer from which of three windows was the smallest."""
+"""Minutes after which a refill is known from its course."""
+REFILL_ERROR: Final = 0.15
+"""The error of a refill in its first minutes, beyond chance."""
 
 
 def size_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
@@ -33,6 +35,7 @@ def size_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
         _refill(signature),
         _size_floor(signature),
         _swing(signature),
+        _evicted(signature),
         _eviction_share(signature),
         _evictions(signature),
         _landed(signature),
@@ -70,6 +73,19 @@ def _size_error(signature: IncidentSignature) -> float:
     signal = signature.signals["cache_size"]
     change = log_ratio(signal.expected, signal.observed, signature.windows)
     return min(0.15, max(0.025, standard_error(change, signal.z, 0.05)))
+
+
+def _evicted(signature: IncidentSignature) -> Reading | None:
+    """The share of the entries gone that was counted as evictions: a cut may be counted, a flush and an expiry are not."""
+    evictions = signature.signals["evictions"]
+    gone = normal_size(signature) - signature.signals["cache_size"].lowest
+    counted = math.isfinite(evictions.observed) and math.isfinite(evictions.expected)
+    if not (counted and gone > 0.2 * normal_size(signature)):
+        return None
+    # what the sets pushed out would have been counted in any case
+    pushed = min(evictions.observed, max(evictions.expected, sets_of(signature)[1]))
+    share = (evictions.observed - pushed) * signature.windows / gone
+    return reading_of("evicted", min(1.0, share), 0.1 + 1.0 / math.sqrt(gone + 1.0))
 
 
 def _eviction_share(signature: IncidentSignature) -> Reading | None:
@@ -126,20 +142,25 @@ def _refill(signature: IncidentSignature) -> Reading | None:
     if signature.windows < 3 or not (normal > 0.0 and sets > 0.0 and size.lowest < 0.9 * normal):
         return None
     minutes = _minutes_of_refill(signature)
+    if minutes < 0.5:
+        return reading_of("refill", 0.0, REFILL_ERROR)
     room = min(sets * minutes, 0.95 * normal - size.lowest)
     chance = 1.0 / math.sqrt(sets * minutes)
-    error = 0.15 + 0.5 * chance if signature.minutes < SETTLED_MINUTES else 0.07 + 0.35 * chance
+    error = REFILL_ERROR + 0.5 * chance if signature.minutes < SETTLED_MINUTES else 0.07 + 0.35 * chance
     return reading_of("refill", min(1.5, (now - size.lowest) / max(room, 1.0)), error)
 
 
 def _minutes_of_refill(signature: IncidentSignature) -> float:
-    """Minutes from the smallest size to the newest.
+    """Minutes from the smallest size to the newest level, which is that of the last three windows, and of the third while there are three.
 
-    Of three windows the middle one is taken for the smallest unless the two others stand about half a climb apart.
+    Where it is not known which window was the smallest, of three the middle one is taken unless the two others stand about half a climb
+    apart, and of more the first or the second.
     """
+    size = signature.signals["cache_size"]
+    if math.isfinite(size.since_lowest):
+        return size.since_lowest - (signature.windows > 3)
     if signature.minutes > 3:
         return signature.minutes - 2.5
-    size = signature.signals["cache_size"]
     climb = late(signature, size) - size.lowest
     other = 2.0 * (size.first - size.lowest)
     return 2.0 if 0.25 * climb < other < 0.75 * climb else 1.0
