@@ -154,7 +154,6 @@ def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
 def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
     """The joint signature of an incident so far."""
     signals = {name: _signal(name, incident["signals"].get(name), profile) for name in SIGNALS}
-    size_before = incident["size_before"]
     highest = profile.highest[AT["cache_size"]]
     return IncidentSignature(
         windows=max((sums["windows"] for sums in incident["signals"].values()), default=1),
@@ -164,14 +163,19 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
             for part in incident["metrics"].values()
             if part["first"] - incident["opened"] < ONSET_MINUTES
         },
-        size_before=math.nan if size_before is None else size_before,
+        size_before=_known(incident["size_before"]),
         size_highest_known=float(exact_exp(np.array([highest]))[0] - 1.0)
         if np.isfinite(highest)
         else math.nan,
         lead_in=incident["lead_in"] if _opened_by_hit_rate(incident) else -1,
         elapsed=_elapsed(incident),
         quiet=incident["quiet"],
+        size_earlier=_known(incident.get("size_earlier")),
     )
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _opened_by_hit_rate(incident: Incident) -> bool:

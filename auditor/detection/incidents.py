@@ -55,6 +55,7 @@ def opened(minute: int) -> Incident:
         "lead": None,
         "signals": {},
         "size_before": None,
+        "size_earlier": None,
         "lead_in": 0,
         "extra_misses": 0.0,
         "added_ms": 0.0,

@@ -101,6 +101,8 @@ class IncidentSignature:
         Minutes from the opening to the newest of those windows, the quiet ones between them too; taken to be `windows` where less.
     quiet
         Minutes without a finding since.
+    size_earlier
+        Cache size some windows before the opening, where an alarm that comes a minute late has not yet met its cause; NaN where unknown.
     """
 
     windows: int
@@ -111,6 +113,7 @@ class IncidentSignature:
     lead_in: int
     elapsed: int = 0
     quiet: int = 0
+    size_earlier: float = math.nan
 
     @property
     def minutes(self) -> int:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LEAD_IN_WINDOWS: Final = 14
 LEAD_IN_SHARE: Final = 0.3
 """Share of the opening's effect by which windows before it have to be off to count as its lead-in."""
+EARLIER_WINDOWS: Final = 5
+"""How many windows before an opening its cause had not begun, unless it is one that creeps."""
 SILENCE_CRITICAL_MINUTES: Final = 5
 
 
@@ -152,12 +154,13 @@ class _Steps:
             self.tracked.finished.append((track, _copy(incident)))
 
     def _look_back(self, incident: Incident, i: int, found: list[Finding]) -> None:
-        """What came just before: the last known size, and for how long the hit rate had been leaning already."""
+        """What came before: the last known size and an earlier one, and for how long the hit rate had been leaning already."""
         reading = self.reading
         at = reading.lead + i
         sizes = reading.signals.value[AT["cache_size"]][max(0, at - LEAD_IN_WINDOWS) : at]
         known = sizes[np.isfinite(sizes)]
-        incident["size_before"] = math.exp(known[-1]) - 1.0 if len(known) else None
+        for name, back in (("size_before", 1), ("size_earlier", EARLIER_WINDOWS)):
+            incident[name] = math.exp(known[-back]) - 1.0 if len(known) >= back else None
         effects = [finding["absolute"] for finding in found if finding["metric"] == "hit_rate"]
         if not effects or reading.hit_rate is None:
             return

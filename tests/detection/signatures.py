@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.signature import SIGNALS, IncidentSignature, Signal
+from auditor.detection.tracking import EARLIER_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,8 +50,16 @@ def _signature_after(trial: Trial, windows: int) -> IncidentSignature | None:
     for flags in by_window[opening : opening + windows]:
         flagged |= flags
     sizes = normal.sizes
-    before = series["cache_size"][0][opening - 1] if opening else sizes[-1]
-    return IncidentSignature(windows, signals, flagged, float(before), float(np.nanmax(sizes)), 0)
+    seen = np.concatenate([sizes, series["cache_size"][0][:opening]])
+    return IncidentSignature(
+        windows,
+        signals,
+        flagged,
+        float(seen[-1]),
+        float(np.nanmax(sizes)),
+        0,
+        size_earlier=float(seen[-EARLIER_WINDOWS]),
+    )
 
 
 @cache

@@ -290,6 +290,7 @@ _signatures = st.builds(
     size_before=_odd,
     size_highest_known=_odd,
     lead_in=st.integers(0, 1000),
+    size_earlier=_odd,
 )
 
 

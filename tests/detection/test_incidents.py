@@ -173,3 +173,21 @@ def test_a_decay_over_ten_days_is_told_and_told_a_few_times_only(worse: str) -> 
     assert 1 <= len(told) <= 4
     first = min(told, key=lambda o: o.timestamp_minute)
     assert first.timestamp_minute - windows(1).first_minute <= 10 * DAY
+
+
+def test_an_alarm_keeps_the_size_of_five_windows_before_it_and_the_minute_of_the_smallest() -> None:
+    at = 2 * DAY + 60
+
+    def fault(plan: Course) -> None:
+        plan.hit_rate[at:] = 0.3
+        plan.size[at - 5], plan.size[at - 1] = 980.0, 940.0
+        plan.size[at:] = [700.0, 300.0, 400.0, 500.0]
+
+    state = judge(None, windows(at + 4, fault=fault, noise=0.05), POLICY).state
+    alarm = state["hot"]["tracks"]["alarm"]
+    first = windows(1).first_minute
+    assert alarm["opened"] == first + at
+    assert alarm["size_earlier"] == pytest.approx(980.0, rel=0.02)
+    assert alarm["size_before"] == pytest.approx(940.0, rel=0.02)
+    assert alarm["signals"]["cache_size"]["lowest_at"] == first + at + 1
+    assert alarm["signals"]["hit_rate"]["newest"] == first + at + 3

@@ -76,6 +76,17 @@ def _size(kind: str, normal: float, lowest: float, now: float) -> str:
     return f"The cache size stayed at about {plural(now, 'entry', 'entries')}"
 
 
+def _size_earlier(kind: str, expected: float, before: float) -> str:
+    shown = f"{plural(before, 'entry', 'entries')} against an expected {count(expected)}"
+    if kind == "fell":
+        return f"The cache had been shrinking before: {shown}"
+    return f"Until then the cache was as large as expected: {shown}"
+
+
+def _size_earlier_numbers(signature: IncidentSignature) -> tuple[float, ...]:
+    return signature.signals["cache_size"].expected, signature.size_earlier
+
+
 def _size_trend(kind: str, first: float, lowest: float, now: float) -> str:
     if kind == "refilling":
         return f"The cache is filling: {count(now)} now after {plural(lowest, 'entry', 'entries')}"
@@ -255,6 +266,7 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "gets": (gets, lambda kind, was, now: _moved("Lookups", _a_minute, kind, was, now)),
     "hits": _change("Hits", _a_minute, "hits"),
     "size": (_size_numbers, _size),
+    "size_earlier": (_size_earlier_numbers, _size_earlier),
     "size_trend": (_size_trend_numbers, _size_trend),
     "eviction_share": (_share_numbers, _eviction_share),
     "evicted": (_evicted_numbers, _evicted),

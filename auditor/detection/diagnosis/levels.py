@@ -54,7 +54,12 @@ def possible(signature: IncidentSignature) -> IncidentSignature:
         )
         for name, signal in signature.signals.items()
     }
-    return replace(signature, signals=signals, size_before=_possible(signature.size_before, _MOST))
+    return replace(
+        signature,
+        signals=signals,
+        size_before=_possible(signature.size_before, _MOST),
+        size_earlier=_possible(signature.size_earlier, _MOST),
+    )
 
 
 def _possible(value: float, most: float) -> float:

@@ -27,6 +27,7 @@ CUTS: Final[Mapping[str, Kinds]] = {
         -3.0,
         (("emptied", math.log(0.35)), ("fell", math.log(0.9)), ("same", math.log(1.05)), ("rose", 0.5)),
     ),
+    "size_earlier": (-1.0, (("fell", math.log(0.9)), ("same", 0.2))),
     "size_trend": (-0.6, (("falling", -0.06), ("flat", 0.06), ("refilling", 0.6))),
     "eviction_share": (0.0, (("none", 0.15), ("some", 0.6), ("most", 1.0))),
     "evicted": (-0.2, (("no", 0.3), ("yes", 1.1))),

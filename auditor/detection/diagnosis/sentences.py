@@ -55,6 +55,10 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
         "same": "a cache of unchanged size",
         "rose": "a growing cache",
     },
+    "size_earlier": {
+        "fell": "a size that had been falling before",
+        "same": "a size that was as expected until then",
+    },
     "size_trend": {
         "falling": "a size that goes on falling",
         "flat": "a size that stays where it is",

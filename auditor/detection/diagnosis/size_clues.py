@@ -31,6 +31,7 @@ def size_clues(signature: IncidentSignature) -> tuple[Reading | None, ...]:
     """Measure each, None where the signature does not allow it."""
     return (
         _size(signature),
+        _size_earlier(signature),
         _size_trend(signature),
         _refill(signature),
         _size_floor(signature),
@@ -54,6 +55,15 @@ def _size(signature: IncidentSignature) -> Reading | None:
         before = signature.size_before if math.isfinite(signature.size_before) else normal
         value = math.log((late(signature, signal) + 0.5) / (before + 0.5))
     return reading_of("size", value, _size_error(signature))
+
+
+def _size_earlier(signature: IncidentSignature) -> Reading | None:
+    """Where entries are gone: how the size stood to the expected one some minutes before, which sudden causes find as it should be."""
+    expected, before = signature.signals["cache_size"].expected, signature.size_earlier
+    lowest = signature.signals["cache_size"].lowest
+    if not (expected > 0.0 and math.isfinite(before) and lowest < 0.9 * normal_size(signature)):
+        return None
+    return reading_of("size_earlier", math.log((before + 0.5) / (expected + 0.5)), _size_error(signature))
 
 
 def _size_trend(signature: IncidentSignature) -> Reading | None:
