@@ -174,8 +174,8 @@ def test_entries_counted_as_evictions_were_cut_and_others_were_not(evicted: floa
     ranked = {found.cause: found for found in rank_causes(first)}
     assert next(iter(ranked)) == cause
     cut = ranked["capacity_cut"]
-    counted, said = ("were evicted", cut.for_) if evicted else ("were not evicted", cut.against)
-    assert any(f"The entries that are gone {counted}: " in sentence for sentence in said)
+    verb, said = ("account", cut.for_) if evicted else ("do not account", cut.against)
+    assert any(f"Evictions {verb} for the entries that are gone: " in sentence for sentence in said)
 
 
 def test_no_hits_among_a_handful_of_lookups_are_weak_evidence_that_none_are_left() -> None:

@@ -113,12 +113,9 @@ def _eviction_share(kind: str, evictions: float, sets: float) -> str:
 
 
 def _evicted(kind: str, gone: float, evictions: float) -> str:
-    shown = f"{plural(gone, 'entry', 'entries')} fewer, {count(evictions)} evictions"
-    return (
-        f"The entries that are gone were evicted: {shown}"
-        if kind == "yes"
-        else f"The entries that are gone were not evicted: {shown}"
-    )
+    shown = f"{plural(evictions, 'eviction')}, {plural(gone, 'entry', 'entries')} gone"
+    verb = "account" if kind == "yes" else "do not account"
+    return f"Evictions {verb} for the entries that are gone: {shown}"
 
 
 def _evicted_numbers(signature: IncidentSignature) -> tuple[float, ...]:

@@ -176,6 +176,7 @@ _BETTER: Final[Mapping[str, Kinds]] = {
     "miss_latency": {"fell": 0.2, "same": 0.78, "rose": 0.02},
     "hit_latency": {"fell": 0.2, "same": 0.78, "rose": 0.02},
     "latency": {"fell": 0.4, "explained": 0.58, "rose": 0.02},
+    "size": {"emptied": 0.01, "fell": 0.04, "same": 0.8, "rose": 0.15},
 }
 
 _FASTER: Final[Mapping[str, Kinds]] = {**_BETTER, "hit_rate": {"fell": 0.02, "same": 0.93, "rose": 0.05}}

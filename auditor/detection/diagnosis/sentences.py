@@ -70,8 +70,8 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
         "most": "an eviction on most sets",
     },
     "evicted": {
-        "no": "lost entries that are not counted as evictions",
-        "yes": "lost entries that are counted as evictions",
+        "no": "entries gone that no evictions account for",
+        "yes": "evictions that account for the entries gone",
     },
     "evictions": {"fell": "fewer evictions", "same": "as many evictions as ever", "rose": "more evictions"},
     "landed": {"no": "surplus sets that take no room", "yes": "surplus sets that take room"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,8 +87,8 @@ def test_the_diagnosis_s_sentences_stand_as_they_are(shape: int) -> None:
     world, before = warm_world(SHAPES[shape], 711)
     failing: list[tuple[str, str]] = []
     counted = 0
-    for index, fault in enumerate(FAULTS):
-        signature = signature_after(run_fault(world, before, fault, 90 + index, 9), 6)
+    for (index, fault), windows in product(enumerate(FAULTS), (1, 6)):
+        signature = signature_after(run_fault(world, before, fault, 90 + index, 9), windows)
         if signature is None or not signature.flagged:
             continue
         causes = [one.as_json() for one in rank_causes(signature)]
