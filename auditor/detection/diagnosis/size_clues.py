@@ -23,6 +23,8 @@ FULL: Final = 0.8
 """Evictions for each set from which a cache is taken to be full."""
 SETTLED_MINUTES: Final = 8
 """Minutes after which a refill is known from its course."""
+MOST_EXPIRING: Final = 0.7
+"""The most of the sets that expiries are taken to undo."""
 REFILL_ERROR: Final = 0.15
 """The error of a refill in its first minutes, beyond chance."""
 
@@ -145,7 +147,8 @@ def _grown(signature: IncidentSignature, usual_sets: float) -> float:
 def _refill(signature: IncidentSignature) -> Reading | None:
     """The share of the sets since the cache was smallest that made it larger again; 1 where it is full again.
 
-    Into an emptied cache every set adds an entry, until it is full; into one that is cut or that expires sooner it does not.
+    Into an emptied cache every set adds an entry, until it is full; into one that is cut or that expires sooner it does not. What is left after
+    a flush of a part goes on expiring as it always did.
     """
     size, (_, sets) = signature.signals["cache_size"], sets_of(signature)
     normal, now = normal_size(signature), late(signature, size)
@@ -154,10 +157,17 @@ def _refill(signature: IncidentSignature) -> Reading | None:
     minutes = _minutes_of_refill(signature)
     if minutes < 0.5:
         return reading_of("refill", 0.0, REFILL_ERROR)
-    room = min(sets * minutes, 0.95 * normal - size.lowest)
+    added = sets - min(_expiring(signature) * size.lowest / normal, MOST_EXPIRING * sets)
+    room = min(added * minutes, 0.95 * normal - size.lowest)
     chance = 1.0 / math.sqrt(sets * minutes)
     error = REFILL_ERROR + 0.5 * chance if signature.minutes < SETTLED_MINUTES else 0.07 + 0.35 * chance
     return reading_of("refill", min(1.5, (now - size.lowest) / max(room, 1.0)), error)
+
+
+def _expiring(signature: IncidentSignature) -> float:
+    """Entries of a healthy cache that expire in a minute: what is set and neither evicted nor kept; 0 where that is not known."""
+    expiring = sets_of(signature)[0] - signature.signals["evictions"].expected
+    return max(0.0, expiring) if math.isfinite(expiring) else 0.0
 
 
 def _minutes_of_refill(signature: IncidentSignature) -> float:
