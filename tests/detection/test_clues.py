@@ -151,38 +151,24 @@ def test_a_size_that_was_never_smaller_than_now_is_no_refill() -> None:
     assert (refill.kind, refill.value) == ("no", 0.0)
 
 
+def _halved_hits(**observed: float) -> IncidentSignature:
+    """A first window in which half of the hits are lost and most of the entries gone."""
+    lost = {"hit_rate": 0.5, "hits": 200.0, "misses": 200.0, "cache_size": 200.0}
+    return _signature({"cache_size": "drop", "hit_rate": "drop"}, 1, lost | observed)
+
+
 @pytest.mark.parametrize(("earlier", "cause"), [(1000.0, "flush"), (500.0, "ttl_cut")])
-def test_a_cache_that_had_been_shrinking_before_the_alarm_was_not_flushed(earlier: float, cause: str) -> None:
-    first = _signature(
-        {"cache_size": "drop", "hit_rate": "drop"},
-        1,
-        {
-            "hit_rate": 0.5,
-            "hits": 200.0,
-            "misses": 200.0,
-            "sets": 200.0,
-            "evictions": 0.0,
-            "cache_size": 300.0,
-        },
-    )
+def test_a_cache_that_was_smaller_minutes_before_the_alarm_was_not_flushed(
+    earlier: float, cause: str
+) -> None:
+    first = _halved_hits(sets=200.0, evictions=0.0)
     assert _top(replace(first, size_before=310.0, size_earlier=earlier)) == cause
 
 
 @pytest.mark.parametrize(("evicted", "cause"), [(900.0, "capacity_cut"), (0.0, "flush")])
 def test_entries_counted_as_evictions_were_cut_and_others_were_not(evicted: float, cause: str) -> None:
     """The first window, in which nothing is set: where sets come in batches, the evictions a set tell nothing."""
-    first = _signature(
-        {"cache_size": "drop", "hit_rate": "drop"},
-        1,
-        {
-            "hit_rate": 0.5,
-            "hits": 200.0,
-            "misses": 200.0,
-            "sets": 0.0,
-            "evictions": evicted,
-            "cache_size": 80.0,
-        },
-    )
+    first = _halved_hits(sets=0.0, evictions=evicted)
     ranked = {found.cause: found for found in rank_causes(first)}
     assert next(iter(ranked)) == cause
     cut = ranked["capacity_cut"]

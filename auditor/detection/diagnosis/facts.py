@@ -76,10 +76,10 @@ def _size(kind: str, normal: float, lowest: float, now: float) -> str:
     return f"The cache size stayed at about {plural(now, 'entry', 'entries')}"
 
 
-def _size_earlier(kind: str, expected: float, before: float) -> str:
-    shown = f"{plural(before, 'entry', 'entries')} against an expected {count(expected)}"
+def _size_earlier(kind: str, expected: float, earlier: float) -> str:
+    shown = f"{plural(earlier, 'entry', 'entries')} against an expected {count(expected)}"
     if kind == "fell":
-        return f"The cache had been shrinking before: {shown}"
+        return f"Some minutes before the cache was smaller than expected already: {shown}"
     return f"Until then the cache was as large as expected: {shown}"
 
 

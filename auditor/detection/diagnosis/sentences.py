@@ -56,7 +56,7 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
         "rose": "a growing cache",
     },
     "size_earlier": {
-        "fell": "a size that had been falling before",
+        "fell": "a cache that was smaller already some minutes before",
         "same": "a size that was as expected until then",
     },
     "size_trend": {

@@ -61,11 +61,12 @@ def _size(signature: IncidentSignature) -> Reading | None:
 
 def _size_earlier(signature: IncidentSignature) -> Reading | None:
     """Where entries are gone: how the size stood to the expected one some minutes before, which sudden causes find as it should be."""
-    expected, before = signature.signals["cache_size"].expected, signature.size_earlier
-    lowest = signature.signals["cache_size"].lowest
-    if not (expected > 0.0 and math.isfinite(before) and lowest < 0.9 * normal_size(signature)):
+    size, earlier = signature.signals["cache_size"], signature.size_earlier
+    if not (size.expected > 0.0 and math.isfinite(earlier) and size.lowest < 0.9 * normal_size(signature)):
         return None
-    return reading_of("size_earlier", math.log((before + 0.5) / (expected + 0.5)), _size_error(signature))
+    return reading_of(
+        "size_earlier", math.log((earlier + 0.5) / (size.expected + 0.5)), _size_error(signature)
+    )
 
 
 def _size_trend(signature: IncidentSignature) -> Reading | None:
