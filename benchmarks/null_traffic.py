@@ -20,6 +20,8 @@ FIRST_MINUTE: Final = 29_000_160 + 3 * DAY
 CHANGE_OF_CLOCKS: Final = 2 * WEEK
 """Minutes after the first at which summer time begins."""
 ERRORS: Final = 0.002
+OFFICE_MINUTES: Final = 600
+OUT_OF_HOURS: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Null:
         Hours from midnight without any lookup; the minutes are there all the same.
     clocks
         Whether the daily shape comes an hour earlier once summer time has begun.
+    office
+        Hours, UTC, at which offices open, where they are all that asks: ten hours from Monday to Friday by their own clocks; 3 % of that is left at other times.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Null:
     heavy: bool = False
     night: int = 0
     clocks: bool = False
+    office: int | None = None
 
 
 NULLS: Final = (
@@ -69,6 +74,8 @@ NULLS: Final = (
     Null("quiet nights", daily=0.5, night=6, wobble=0.08),
     Null("weekends at a third", daily=0.5, weekend=1 / 3, wobble=0.08),
     Null("clocks changed", daily=0.9, wobble=0.08, clocks=True),
+    Null("office hours", traffic=100.0, wobble=0.08, office=7),
+    Null("office hours far away", traffic=100.0, wobble=0.08, office=16),
 )
 
 
@@ -111,6 +118,10 @@ def _course(null: Null, minutes: np.typing.NDArray[np.int64]) -> Floats:
     of_week = (minutes - FIRST_MINUTE) % WEEK
     late = np.where(minutes - FIRST_MINUTE >= CHANGE_OF_CLOCKS, 60, 0) if null.clocks else 0
     shape = -null.daily * np.cos(2 * np.pi * ((minutes + late) % DAY) / DAY)
+    if null.office is not None:
+        opened = (minutes - FIRST_MINUTE - 60 * null.office) % WEEK
+        since = np.where(opened < 5 * DAY, opened % DAY, np.inf)
+        shape = shape + np.log(OUT_OF_HOURS + (since < OFFICE_MINUTES) * np.minimum(1.0, (since + 1.0) / 60.0))
     return np.where(of_week >= 5 * DAY, shape + np.log(null.weekend), shape)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.detection.medians import median, robust_centre
 from auditor.detection.profile import HALF_LIVES, follow_through, gain_and_bound
-from auditor.detection.seasons import DAY, WEEK_DAYS, Shape, daily_shape, weekly_shape
+from auditor.detection.seasons import DAY, WEEK, Shape, daily_shape, weekly_shape
 
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
@@ -32,7 +32,7 @@ _Places = np.typing.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What leads for each signal: arrays of shape (signals,), `error` (hours, signals), `season` (signals, 24), `week` (signals, 7).
+    """What leads for each signal: arrays of shape (signals,), `error` (hours, signals), `season` (signals, 24), `week` (signals, 168).
 
     `typical` is the median of the errors' sizes.
     """
@@ -135,7 +135,7 @@ def _forecasts(
         repeated.append(by_day)
     if weekly:
         out_of_sample.append(day.rows + week.rows)
-        repeated.append(by_day + week.repeated[slots // DAY % WEEK_DAYS])
+        repeated.append(by_day + week.repeated[slots % WEEK])
     number = 1 + len(repeated)
     seen = np.empty((len(level), 2 * number - 1, level.shape[1]))
     seen[:, 0] = level

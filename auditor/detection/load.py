@@ -185,7 +185,7 @@ def _behind(level: Floats, moved: Floats) -> Floats:
 
 
 def shapes_behind(season: Floats, week: Floats) -> Floats:
-    """The shape of `Load`, of the shapes of the day (signals, 24) and of the week (signals, 7)."""
+    """The shape of `Load`, of the shapes of the day (signals, 24) and of the week (signals, 168)."""
     weekly = week[RESPONDING_AT].any(axis=1)[:, None, None]
     return hours_of_week(
         np.repeat(season[None, BEHIND], len(RESPONDING), axis=0), np.where(weekly, week[BEHIND], 0.0)

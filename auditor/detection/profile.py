@@ -16,9 +16,10 @@ from auditor.detection.seasons import (
     LEAST_DAYS,
     LEAST_WEEKS,
     WEEK,
-    WEEK_DAYS,
     WHOLE_DAY_HOURS,
     hours_of_week,
+    week_as_text,
+    week_from_text,
 )
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tails.elementary import exact_exp
@@ -27,7 +28,7 @@ from auditor.detection.tested import Test
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
-PROFILE_VERSION: Final = 2
+PROFILE_VERSION: Final = 3
 HALF_LIVES: Final = (1.0, 4.0, 24.0, float("inf"))
 """Hours: how fast the local level may follow; the one that has predicted best is used."""
 BEND_SHARE: Final = 1 / 3
@@ -83,7 +84,7 @@ class Profile:
     season
         Shape (signals, 24): the level by UTC hour, relative to the daily median; noughts where the season does not help.
     week
-        Shape (signals, 7): the same by day of the week, counted from 1970-01-01, relative to the week.
+        Shape (signals, 168): by hour of the week, counted from 1970-01-01, relative to the season and the week.
     drift
         Variance of an hour's level about its forecast.
     spread
@@ -180,7 +181,7 @@ class Profile:
         if weeks < LEAST_WEEKS:
             return np.full(len(minutes), UNSEEN_WEEK)
         # the shape of the week is shrunk by weeks / (weeks + 1): half as much again as this is missing from it
-        week: Floats = np.abs(self.week[AT["throughput"], minutes // (60 * DAY) % WEEK_DAYS])
+        week, _ = _between_hours(np.abs(self.week[AT["throughput"]]), minutes)
         return 1.5 * week / weeks
 
     def spread_at(self, at: int | slice, weight: Floats) -> Floats:
@@ -205,7 +206,7 @@ class Profile:
         if not len(seen):
             return []
         slots = hour + np.arange(len(seen))
-        shown = seen - (self.week[:, slots // DAY % WEEK_DAYS] + self.season[:, slots % DAY]).T
+        shown = seen - (self.week[:, slots % WEEK] + self.season[:, slots % DAY]).T
         levels = follow_through(self.level, shown, *gain_and_bound(self.half_life, self.drift))
         away = shown[:, RESPONDING_AT] - levels[:-1, RESPONDING_AT]
         share = share_moved(away, self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
@@ -224,8 +225,7 @@ class Profile:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
         fields = {field: getattr(self, field).tolist() for field in (*_PER_SIGNAL, "half_life", "tails")}
-        shapes = {"season": self.season, "week": self.week}
-        shaped = {field: np.any(shape, axis=1).tolist() for field, shape in shapes.items()}
+        seasonal, weekly = self.season.any(axis=1), self.week.any(axis=1)
         signals: dict[str, dict[str, Any]] = {}
         for i, name in enumerate(SIGNALS):
             if not fields["hours"][i]:
@@ -233,8 +233,8 @@ class Profile:
             signal = {field: fields[field][i] for field in _PER_SIGNAL}
             half_life = fields["half_life"][i]
             signal["half_life"] = half_life if math.isfinite(half_life) else None
-            for field, shape in shapes.items():
-                signal[field] = shape[i].tolist() if shaped[field][i] else None
+            signal["season"] = self.season[i].tolist() if seasonal[i] else None
+            signal["week"] = week_as_text(self.week[i]) if weekly[i] else None
             signal["tails"] = fields["tails"][i]
             signals[name] = signal
         return {
@@ -262,7 +262,7 @@ class Profile:
             "hours": np.zeros(count),
             "highest": np.full(count, np.nan),
         }
-        season, week = np.zeros((count, DAY)), np.zeros((count, WEEK_DAYS))
+        season, week = np.zeros((count, DAY)), np.zeros((count, WEEK))
         tails = np.ones((count, len(Test), 3))
         for i, name in enumerate(SIGNALS):
             signal = stored["signals"].get(name)
@@ -275,7 +275,7 @@ class Profile:
             if signal["season"] is not None:
                 season[i] = signal["season"]
             if signal["week"] is not None:
-                week[i] = signal["week"]
+                week[i] = _week(signal["week"])
         shapes = shapes_behind(season, week)
         return cls(
             stored["learned_minute"],
@@ -289,6 +289,11 @@ class Profile:
             load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
+
+
+def _week(stored: str | list[float]) -> Floats:
+    """The shape of the week by hour; profiles that an older version learned have a number for each day."""
+    return week_from_text(stored) if isinstance(stored, str) else np.repeat(stored, DAY)
 
 
 def _between_hours(

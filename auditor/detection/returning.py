@@ -15,7 +15,7 @@ from auditor.detection.findings import INFO, LATENCIES
 from auditor.detection.hours import MINUTES, Part
 from auditor.detection.medians import median
 from auditor.detection.profile import follow, gain_and_bound
-from auditor.detection.seasons import DAY, WEEK_DAYS
+from auditor.detection.seasons import DAY, WEEK
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import exact_exp, exact_log
 
@@ -111,7 +111,7 @@ def _behind(profile: Profile, history: History, signal: int, hour: int, better: 
     if np.isfinite(seen).sum() < LEAST_HOURS:
         return float("nan")
     at = np.arange(hour - len(seen), hour)
-    seen = seen - profile.week[signal, at // DAY % WEEK_DAYS] - profile.season[signal, at % DAY]
+    seen = seen - profile.week[signal, at % WEEK] - profile.season[signal, at % DAY]
     gain, bound = gain_and_bound(profile.half_life[signal], profile.drift[signal])
     slow, _ = gain_and_bound(np.maximum(profile.half_life[signal], HALF_LIFE), profile.drift[signal])
     level = slow_level = median(seen[:LEAST_HOURS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,10 @@ LEAST_DAYS: Final = 2
 LEAST_WEEKS: Final = 2
 WHOLE_DAY_HOURS: Final = 18
 """Known hours of a day below which nothing is taken from it."""
+STEPS: Final = 1024.0
+"""The shape of the week is known to so many parts of one on the link scale, so that it can be kept in two bytes an hour."""
+LEAST_REPEATED: Final = 0.5
+"""How far the days of a weekday have to repeat each other's course to have one."""
 DAYS_AROUND: Final = 3
 """Days on either side of a day that it is compared with: so the whole week, wherever it starts."""
 
@@ -32,7 +37,7 @@ class Shape:
     rows
         Shape (hours, signals): what the other days, or weeks, say of each hour of the history.
     repeated
-        Shape (slots, signals): what all of them say of each slot: 24 hours of the day, or 7 days of the week counted from 1970-01-01.
+        Shape (slots, signals): what all of them say of each slot: 24 hours of the day, or 168 of the week counted from 1970-01-01.
     """
 
     rows: Floats
@@ -67,14 +72,14 @@ def daily_shape(level: Floats, first_hour: int) -> Shape:
 
 
 def weekly_shape(level: Floats, first_hour: int) -> Shape:
-    """The level by day of the week, relative to the week around it; `level` without its daily shape, as in `daily_shape`.
+    """The level by hour of the week, relative to the week around it; `level` without its daily shape, as in `daily_shape`.
 
-    The median over weeks, shrunk by weeks / (weeks + 1); noughts where a weekday has not been seen twice.
+    One number for each day, the median over weeks, shrunk by weeks / (weeks + 1), and where the days of a weekday have a course of their own
+    (weekends without office hours, Friday evenings), that course too; noughts where a weekday has not been seen twice.
     """
     hours, signals = level.shape
-    nothing = Shape(np.zeros_like(level), np.zeros((WEEK_DAYS, signals)))
     if hours < LEAST_WEEKS * WEEK:
-        return nothing
+        return Shape(np.zeros_like(level), np.zeros((WEEK, signals)))
     by_day = _by_day(level, first_hour)
     whole = np.isfinite(by_day).sum(axis=1) >= WHOLE_DAY_HOURS
     of_day = np.where(whole, median(by_day, axis=1), np.nan)
@@ -82,23 +87,55 @@ def weekly_shape(level: Floats, first_hour: int) -> Shape:
     first = np.minimum(np.maximum(np.arange(days) - DAYS_AROUND, 0), days - WEEK_DAYS)
     around = of_day[first[:, None] + np.arange(WEEK_DAYS)].mean(axis=1)
     lead = first_hour // DAY % WEEK_DAYS
-    away = np.full((-(-(lead + days) // WEEK_DAYS) * WEEK_DAYS, signals), np.nan)
-    away[lead : lead + days] = of_day - around
-    by_week = away.reshape(-1, WEEK_DAYS, signals)
+    by_week = _by_week(of_day - around, lead)
     known = np.isfinite(by_week)
     number = known.sum(axis=0)
     of_all, of_others = medians(by_week)
-    repeated = _shrunk(of_all, number)
-    rows = _shrunk(of_others, number - known).reshape(-1, signals)[lead : lead + days]
+    course, course_of_others = _courses(_by_week(by_day - of_day[:, None], lead))
+    repeated = _shrunk(of_all, number)[:, None] + course
+    rows = _shrunk(of_others, number - known)[:, :, None] + course_of_others
+    rows = rows.reshape(-1, DAY, signals)[lead : lead + days]
     enough = number.min(axis=0) >= LEAST_WEEKS
-    by_hour = _by_hour(np.repeat(rows[:, None], DAY, axis=1), first_hour, hours)
-    return Shape(np.where(enough, by_hour, 0.0), np.where(enough, repeated, 0.0))
+    return Shape(
+        np.where(enough, _by_hour(rows, first_hour, hours), 0.0),
+        np.where(enough, _in_steps(repeated.reshape(WEEK, signals)), 0.0),
+    )
+
+
+def _courses(by_week: Floats) -> tuple[Floats, Floats]:
+    """How the days of each weekday run by themselves, of all weeks, (7, 24, signals), and of all but each, (weeks, 7, 24, signals).
+
+    `by_week`, of the latter shape, is the level about that of its day. A course is the median over weeks times how far a week repeats the others,
+    the slope of what it shows on what they do, and none where that is below a half: noise repeats nothing. No hour counts for more than the others
+    say of it, so that one odd day makes no course. That slope alone has seen what is tested by it.
+    """
+    of_all, of_others = (np.where(np.isnan(shape), 0.0, shape) for shape in medians(by_week))
+    size = np.where(np.isnan(by_week), 0.0, np.abs(of_others))
+    shown = np.minimum(np.maximum(np.nan_to_num(by_week), -size), size)
+    square = (size**2).sum(axis=(0, 2))
+    repeats = (shown * of_others).sum(axis=(0, 2)) / np.where(square > 0.0, square, 1.0)
+    repeats = np.where(repeats >= LEAST_REPEATED, repeats, 0.0)[:, None]
+    return of_all * repeats, of_others * repeats
 
 
 def hours_of_week(day: Floats, week: Floats) -> Floats:
-    """The sum of both shapes by hour of the week, counted from 1970-01-01, shape (..., 168), of (..., 24) and (..., 7)."""
-    together = week[..., :, None] + day[..., None, :]
-    return together.reshape(*together.shape[:-2], WEEK)
+    """The sum of the shapes of the day, shape (..., 24), and of the week, (..., 168), by hour of the week, counted from 1970-01-01."""
+    return np.tile(day, WEEK_DAYS) + week
+
+
+def week_as_text(week: Floats) -> str:
+    """The shape of the week of one signal, shape (168,), in base 64, as `week_from_text` reads it back bit for bit."""
+    return base64.b64encode((week * STEPS).astype("<i2").tobytes()).decode()
+
+
+def week_from_text(stored: str) -> Floats:
+    """What `week_as_text` wrote."""
+    return np.frombuffer(base64.b64decode(stored), dtype="<i2") / STEPS
+
+
+def _in_steps(week: Floats) -> Floats:
+    most = np.iinfo(np.int16).max
+    return np.minimum(np.maximum(np.round(week * STEPS), -most), most) / STEPS
 
 
 def _by_day(level: Floats, first_hour: int) -> Floats:
@@ -109,6 +146,14 @@ def _by_day(level: Floats, first_hour: int) -> Floats:
     padded = np.full((days * DAY, signals), np.nan)
     padded[lead : lead + hours] = level
     return padded.reshape(days, DAY, signals)
+
+
+def _by_week(by_day: Floats, lead: int) -> Floats:
+    """Days by week and weekday, shape (weeks, 7, ...), NaN before the first and after the last; `lead` is the weekday of the first."""
+    weeks = -(-(lead + len(by_day)) // WEEK_DAYS)
+    padded = np.full((weeks * WEEK_DAYS, *by_day.shape[1:]), np.nan)
+    padded[lead : lead + len(by_day)] = by_day
+    return padded.reshape(weeks, WEEK_DAYS, *by_day.shape[1:])
 
 
 def _by_hour(by_day: Floats, first_hour: int, hours: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from auditor.detection.fold import judge
 from auditor.detection.hours import History, Part
 from auditor.detection.learning import learn
 from auditor.detection.policy import Policy
+from auditor.detection.profile import Profile
 from auditor.detection.seasons import daily_shape, hours_of_week, weekly_shape
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.state import no_peaks
@@ -82,15 +84,64 @@ def test_the_shapes_of_the_day_and_the_week_are_learned_where_there_are_any() ->
     rest = np.where((hour // 24) % 7 >= 5, -1.0, 0.0)
     _, season, week = learned(3.0 + daily + rest + 0.03 * rng.normal(size=len(hour)))
     np.testing.assert_allclose(season, 0.8 * np.sin(2 * np.pi * np.arange(24) / 24), atol=0.08)
-    assert 0.7 < week[:5].mean() - week[5:].mean() < 1.0
+    assert 0.7 < _of_working_days(week) - _of_weekends(week) < 1.0
 
 
 def test_the_week_is_learned_where_all_hours_of_a_day_are_alike() -> None:
     hour = np.arange(28 * 24) + FIRST_HOUR
     level, season, week = learned(np.where((hour // 24) % 7 >= 5, 2.0, 3.0))
     assert not season.any()
-    assert week[:5].mean() - week[5:].mean() > 0.7
-    assert level + week[0] == pytest.approx(3.0, abs=0.2)
+    assert _of_working_days(week) - _of_weekends(week) > 0.7
+    np.testing.assert_allclose(level + week[:24], 3.0, atol=0.2)
+
+
+def _of_working_days(week: Floats) -> float:
+    return float(week.reshape(7, 24)[:5].mean())
+
+
+def _of_weekends(week: Floats) -> float:
+    return float(week.reshape(7, 24)[5:].mean())
+
+
+def _office(hours: int, opens: int = 9) -> Floats:
+    """Ten office hours from the first five days on, at 4.0; at 0.5 otherwise, and on the sixth and seventh."""
+    since = (np.arange(hours) + FIRST_HOUR - opens) % (7 * 24)
+    return np.where((since < 5 * 24) & (since % 24 < 10), 4.0, 0.5)
+
+
+def _expected(levels: Floats, hours: Floats) -> Floats:
+    """The throughput expected in the middles of hours after the history, on the link scale."""
+    profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
+    minutes = 60 * (FIRST_HOUR + len(levels) + hours.astype(np.int64)) + 30
+    return profile.outlook(minutes, int(minutes[0])).link[AT["throughput"]]
+
+
+@pytest.mark.parametrize("opens", [9, 17], ids=["within a day", "across midnight"])
+@pytest.mark.parametrize("weeks", [2, 4])
+def test_days_off_have_a_course_of_their_own(opens: int, weeks: int) -> None:
+    rng = np.random.default_rng(weeks)
+    true = _office(7 * 24 * (weeks + 1), opens)
+    levels = true[: -7 * 24] + 0.1 * rng.normal(size=7 * 24 * weeks)
+    expected = _expected(levels, np.arange(7 * 24))
+    # a third of what two weeks say of single hours is held back
+    assert np.abs(expected - true[-7 * 24 :]).max() < (0.8 if weeks == 2 else 0.5)
+
+
+def test_one_odd_day_is_no_course_of_its_weekday() -> None:
+    true = _office(21 * 24)
+    levels = true[: 14 * 24] + 0.1 * np.random.default_rng(1).normal(size=14 * 24)
+    levels[9 * 24 : 10 * 24] = 0.5
+    assert true[2 * 24 : 3 * 24].max() == 4.0, "a working day"
+    expected = _expected(levels, np.arange(2 * 24, 3 * 24))
+    assert np.abs(expected - true[2 * 24 : 3 * 24]).max() < 0.8
+
+
+def test_noise_is_no_course_of_a_weekday() -> None:
+    rng = np.random.default_rng(5)
+    hour = np.arange(28 * 24) + FIRST_HOUR
+    level, _, week = learned(np.where((hour // 24) % 7 >= 5, 2.0, 3.0) + 0.1 * rng.normal(size=len(hour)))
+    assert np.isfinite(level)
+    assert not np.ptp(week.reshape(7, 24), axis=1).any()
 
 
 def test_a_shape_out_of_sample_has_seen_nothing_of_its_own_day() -> None:
@@ -104,8 +155,24 @@ def test_a_shape_out_of_sample_has_seen_nothing_of_its_own_day() -> None:
     assert weekly.rows[10 * 24, 0] <= 0.0
 
 
+def test_the_shape_of_the_week_is_read_back_bit_for_bit() -> None:
+    levels = _office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
+    profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
+    stored = json.loads(json.dumps(profile.as_json()))
+    np.testing.assert_array_equal(Profile.from_json(stored).week, profile.week)
+    assert profile.week[AT["throughput"]].min() < -2.0
+
+
+def test_a_profile_from_before_weekdays_had_courses_is_read() -> None:
+    levels = _office(28 * 24)
+    stored = learn(history(levels), 60 * (FIRST_HOUR + len(levels))).as_json()
+    stored["signals"]["throughput"]["week"] = [0.5, 0.0, 0.0, 0.0, 0.0, -1.0, -2.0]
+    week = Profile.from_json(stored).week[AT["throughput"]]
+    np.testing.assert_array_equal(week.reshape(7, 24)[:, [0, 23]].T, [[0.5, 0, 0, 0, 0, -1, -2]] * 2)
+
+
 def test_hours_of_the_week_are_the_day_and_the_week_together() -> None:
-    day, week = np.arange(24.0)[None], 100.0 * np.arange(7.0)[None]
+    day, week = np.arange(24.0)[None], np.repeat(100.0 * np.arange(7.0), 24)[None]
     together = hours_of_week(day, week)
     assert together.shape == (1, 168)
     assert together[0, 3 * 24 + 7] == 307.0
