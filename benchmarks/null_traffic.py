@@ -121,7 +121,9 @@ def _course(null: Null, minutes: np.typing.NDArray[np.int64]) -> Floats:
     if null.office is not None:
         opened = (minutes - FIRST_MINUTE - 60 * null.office) % WEEK
         since = np.where(opened < 5 * DAY, opened % DAY, np.inf)
-        shape = shape + np.log(OUT_OF_HOURS + (since < OFFICE_MINUTES) * np.minimum(1.0, (since + 1.0) / 60.0))
+        shape = shape + np.log(
+            OUT_OF_HOURS + (since < OFFICE_MINUTES) * np.minimum(1.0, (since + 1.0) / 60.0)
+        )
     return np.where(of_week >= 5 * DAY, shape + np.log(null.weekend), shape)
 
 

@@ -11,7 +11,7 @@ from auditor.detection.mix import follow_ups
 from auditor.detection.signals import AT
 from auditor.detection.spans import FAR, enough_known, far_below, span_sums, worth_tails
 from auditor.detection.tails.count import outer_count_tails
-from auditor.detection.tails.elementary import bare_exp
+from auditor.detection.tails.elementary import bare_exp, exact_exp
 from auditor.detection.tails.gauge import normal_tails
 from auditor.detection.tested import Family, Shown
 
@@ -100,9 +100,9 @@ def _shown(
 def doubts_of(profile: Profile, outlook: Outlook, mean: Floats, lead: int) -> Floats:
     """How far operations of which `mean` are expected may be off on the link scale where they are doubted, counting noise included.
 
-    Shape (2, n), of a fall and of a rise; any fall before there has been a night that could tell what it is.
+    Shape (2, n), of a fall and of a rise; the noise of a fall is that of what may be left.
     """
-    doubt = outlook.doubt[lead:]
-    noise = 6.0 / np.maximum(mean, 1.0) + outlook.drift[_AT, lead:] + profile.spread[_AT]
-    either = np.where(doubt > 0.0, doubt + 4.0 * np.sqrt(noise), 0.0)
-    return np.array([either if profile.knows_nights else np.full_like(either, np.inf), either])
+    doubt = outlook.doubt[:, lead:]
+    least = np.stack([mean * exact_exp(-doubt[0]), mean])
+    noise = 6.0 / np.maximum(least, 1.0) + outlook.drift[_AT, lead:] + profile.spread[_AT]
+    return np.where(doubt > 0.0, doubt + 4.0 * np.sqrt(noise), 0.0)

@@ -387,7 +387,7 @@ class _Work:
             history = history.with_hours(
                 (end - 1) // MINUTES, self._hour_parts(end)[None], memory.peaks[None]
             )
-        profile = learn(history, end)
+        profile = learn(history, end, memory.profile)
         relearned = relearn(self.implementation_type, memory.agreed, profile, history, reason, self.policy)
         memory.profile = profile
         memory.agreed = relearned.agreed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,8 +12,8 @@ from auditor.detection.forecasts import best_forecast
 from auditor.detection.hours import MINUTES, History, counting_variances
 from auditor.detection.load import learn_load, shapes_behind
 from auditor.detection.medians import TO_SIGMA, median
-from auditor.detection.profile import Profile
-from auditor.detection.seasons import DAY
+from auditor.detection.profile import Profile, unusual_from
+from auditor.detection.seasons import DAY, WEEK
 from auditor.detection.sides import SIDES
 from auditor.detection.signals import AT
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from auditor.detection.forecasts import Forecast
     from auditor.detection.windows import Floats
 
+UNLIKE: Final = 2.0
+"""Deviations of the drift from which on an hour of the week is unlike others."""
 PRIOR_WEIGHT: Final = 6.0
 """Hours that the prior dispersions count for."""
 _PRIOR_DRIFT: Final = np.array([0.15, 0.5, 0.4, 0.2, 0.10, 0.10, 0.10, 0.12, 0.15, 0.10, 0.1, 0.2]) ** 2
@@ -28,8 +31,8 @@ _PRIOR_SPREAD: Final = np.array([0.10, 0.5, 0.3, 0.15, 0.15, 0.15, 0.15, 0.2, 0.
 _LEAST_DRIFT: Final = np.array([0.02, 0.1, 0.05, 0.03, 0.01, 0.01, 0.01, 0.02, 0.03, 0.02, 0.01, 0.01]) ** 2
 
 
-def learn(history: History, minute: int) -> Profile:
-    """Learn a profile from the hours before `minute` (the end of the last window seen, minutes since 1970).
+def learn(history: History, minute: int, before: Profile | None = None) -> Profile:
+    """Learn a profile from the hours before `minute` (the end of the last window seen, minutes since 1970), in place of the one `before`.
 
     For each signal, forecasts of the next hour are run over the history: four half-lives of the local level, with and
     without the shape of the day, and with that of the week on top, the shapes taken from the other days and weeks. The one
@@ -51,8 +54,10 @@ def learn(history: History, minute: int) -> Profile:
         forecast.half_life,
         drift,
         shapes_behind(forecast.season, forecast.week),
+        unusual_from(history.first_hour * MINUTES, minute) * math.sqrt(float(drift[AT["throughput"]])),
     )
-    tails, multiplicity = learn_tails(_ordinary_peaks(history))
+    week_since = _week_since(forecast.week, minute, before)
+    tails, multiplicity = learn_tails(_ordinary_peaks(history, forecast.week, week_since, drift))
     return Profile(
         learned_minute=minute,
         period_start_minute=history.first_hour * MINUTES,
@@ -62,6 +67,7 @@ def learn(history: History, minute: int) -> Profile:
         half_life=forecast.half_life,
         season=forecast.season,
         week=forecast.week,
+        week_since=week_since,
         drift=drift,
         spread=spread,
         weight=weight,
@@ -74,19 +80,31 @@ def learn(history: History, minute: int) -> Profile:
     )
 
 
-def _ordinary_peaks(history: History) -> Floats:
-    """The hours' largest surprises, without the hours of the day to which something comes back: of those it is told by the records how far it goes.
+def _week_since(week: Floats, minute: int, before: Profile | None) -> Floats:
+    """From which hour on windows are judged by a shape of the week, shape (signals,); infinite where there is none."""
+    now = float(minute // MINUTES)
+    known = np.full(len(week), np.inf) if before is None else before.week_since
+    return np.where(week.any(axis=1), np.minimum(known, now), np.inf)
 
-    A nightly batch would otherwise be the tail of every hour, and hide what is a tenth of it at noon.
+
+def _ordinary_peaks(history: History, week: Floats, week_since: Floats, drift: Floats) -> Floats:
+    """The hours' largest surprises, without those that were surprises only because too little was known, or are told otherwise.
+
+    Weekends before the shape of the week was known are no tail of what is judged by it: hours from before then are left out where it goes
+    further than two deviations of the drift. So are the hours of the day to which something comes back: of those it is told by the
+    records how far it goes, and a nightly batch would otherwise be the tail of every hour, and hide what is a tenth of it at noon.
     """
     peaks = history.surprises()
+    hours = history.first_hour + np.arange(len(peaks))
+    if (week_since[np.isfinite(week_since)] > history.first_hour).any():
+        elsewhere = np.abs(week[:, hours % WEEK]) > UNLIKE * np.sqrt(drift)[:, None]
+        peaks[(elsewhere & (hours < week_since[:, None])).T] = np.nan
     if not len(history.episodes.slot):
         return peaks
-    of_day = (history.first_hour + np.arange(len(peaks))) % DAY
     for (name, _), side in SIDES.items():
-        hours = history.episodes.hours(side)
-        if hours:
-            peaks[np.isin(of_day, hours), AT[name]] = np.nan
+        comes_back = history.episodes.hours(side)
+        if comes_back:
+            peaks[np.isin(hours % DAY, comes_back), AT[name]] = np.nan
     return peaks
 
 

@@ -16,6 +16,7 @@ from auditor.detection.seasons import (
     LEAST_DAYS,
     LEAST_WEEKS,
     WEEK,
+    WEEK_DAYS,
     WHOLE_DAY_HOURS,
     hours_of_week,
     week_as_text,
@@ -34,7 +35,15 @@ HALF_LIVES: Final = (1.0, 4.0, 24.0, float("inf"))
 BEND_SHARE: Final = 1 / 3
 """Of the bend of the daily shape, what the line between two hours may be off by, as a standard deviation."""
 UNSEEN_WEEK: Final = 1.4
-"""On the log scale, how far traffic may be off before two weeks have been seen: a weekend may be at a quarter."""
+"""On the log scale, how far traffic may be off before two weeks have been seen: a day may be four times as busy as another."""
+UNSEEN_WEEKEND: Final = 4.6
+"""How far it may fall in what is a weekend somewhere: where offices are closed, a hundredth may be left."""
+WEEKENDS: Final = (20, 106)
+"""Hours of the week, counted from 1970-01-01: from Thursday 20:00 UTC, when Friday begins in the east of the Gulf, to Monday 10:00, when Sunday ends in Hawaii."""
+UNUSUAL: Final = 3.0
+"""Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
+UNUSUAL_AT_FIRST: Final = 1.0
+"""The same before there has been a night."""
 _SIZE: Final = AT["cache_size"]
 _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
 
@@ -43,8 +52,8 @@ _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hou
 class Outlook:
     """What is expected of n minutes, each array of shape (signals, n).
 
-    `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (n,), is how
-    far on the log scale the traffic may be off while the days of the week are not well known. `lookups`, of shape (responding, n), is the
+    `link` is the expectation on the link scale, `drift` the variance that neighbouring minutes share. `doubt`, of shape (2, n), is how
+    far on the log scale the traffic may fall and rise while nights and the days of the week are not well known. `lookups`, of shape (responding, n), is the
     logarithm of the lookups that go with the expectations of `load.RESPONDING`, `short` how far they were below that in the last hours.
     """
 
@@ -85,6 +94,8 @@ class Profile:
         Shape (signals, 24): the level by UTC hour, relative to the daily median; noughts where the season does not help.
     week
         Shape (signals, 168): by hour of the week, counted from 1970-01-01, relative to the season and the week.
+    week_since
+        Hours since 1970 from when on windows were judged by the shape of the week; infinite where there is none.
     drift
         Variance of an hour's level about its forecast.
     spread
@@ -111,6 +122,7 @@ class Profile:
     half_life: Floats
     season: Floats
     week: Floats
+    week_since: Floats
     drift: Floats
     spread: Floats
     weight: Floats
@@ -131,7 +143,8 @@ class Profile:
         """The variance by which lines between hours miss the season, by hour of the week, shape (signals, 168).
 
         Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season: a
-        third of what exceeds two deviations of the drift counts as a standard deviation.
+        third of what exceeds two deviations of the drift counts as a standard deviation. To this comes what a season of a few days may be
+        off by: all of it after two days, a quarter after four, a fiftieth after two weeks.
         """
         shape = self._shape
         assert shape is not None
@@ -139,7 +152,9 @@ class Profile:
         bend = np.maximum(
             np.maximum(bend, np.roll(bend, -1, axis=1)) - 2.0 * np.sqrt(self.drift)[:, None], 0.0
         )
-        return np.asarray((bend * BEND_SHARE) ** 2)
+        days = max((self.learned_minute - self.period_start_minute) / (60 * DAY), 1.0)
+        few = np.tile(self.season, WEEK_DAYS) * (LEAST_DAYS / days) ** 2
+        return np.asarray((bend * BEND_SHARE) ** 2 + few**2)
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
@@ -173,16 +188,26 @@ class Profile:
     @property
     def knows_nights(self) -> bool:
         """Whether so many whole days have been seen that a night can be told from a failure."""
-        earliest = self.period_start_minute - (DAY - WHOLE_DAY_HOURS) * 60
-        return self.learned_minute // (60 * DAY) + -earliest // (60 * DAY) >= LEAST_DAYS
+        return knows_nights(self.period_start_minute, self.learned_minute)
+
+    @property
+    def unusual(self) -> float:
+        """Deviations of the traffic from which on lookups are unusual."""
+        return unusual_from(self.period_start_minute, self.learned_minute)
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)
         if weeks < LEAST_WEEKS:
-            return np.full(len(minutes), UNSEEN_WEEK)
+            doubt = np.full((2, len(minutes)), UNSEEN_WEEK)
+            begins, ends = WEEKENDS
+            hour = minutes // 60 % WEEK
+            doubt[0, (begins <= hour) & (hour < ends)] = UNSEEN_WEEKEND
+            if not self.knows_nights:
+                doubt[0] = math.inf
+            return doubt
         # the shape of the week is shrunk by weeks / (weeks + 1): half as much again as this is missing from it
         week, _ = _between_hours(np.abs(self.week[AT["throughput"]]), minutes)
-        return 1.5 * week / weeks
+        return np.array([1.5 * week / weeks] * 2)
 
     def spread_at(self, at: int | slice, weight: Floats) -> Floats:
         """A gauge's within-hour variance at a given number of operations, shape as `weight`; of several, they are its rows.
@@ -210,7 +235,8 @@ class Profile:
         levels = follow_through(self.level, shown, *gain_and_bound(self.half_life, self.drift))
         away = shown[:, RESPONDING_AT] - levels[:-1, RESPONDING_AT]
         share = share_moved(away, self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
-        loads = self.load.through(hour, seen, share, float(self.drift[AT["throughput"]]))
+        unusual = self.unusual * math.sqrt(float(self.drift[AT["throughput"]]))
+        loads = self.load.through(hour, seen, share, unusual)
         return [Standing(level, load) for level, load in zip(levels[1:], loads, strict=True)]
 
     def standing_at(self, standings: list[Standing]) -> Profile:
@@ -225,7 +251,7 @@ class Profile:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back bit for bit."""
         fields = {field: getattr(self, field).tolist() for field in (*_PER_SIGNAL, "half_life", "tails")}
-        seasonal, weekly = self.season.any(axis=1), self.week.any(axis=1)
+        seasonal, weekly = (np.any(shape, axis=1).tolist() for shape in (self.season, self.week))
         signals: dict[str, dict[str, Any]] = {}
         for i, name in enumerate(SIGNALS):
             if not fields["hours"][i]:
@@ -235,6 +261,8 @@ class Profile:
             signal["half_life"] = half_life if math.isfinite(half_life) else None
             signal["season"] = self.season[i].tolist() if seasonal[i] else None
             signal["week"] = week_as_text(self.week[i]) if weekly[i] else None
+            if weekly[i]:
+                signal["week_since"] = int(self.week_since[i])
             signal["tails"] = fields["tails"][i]
             signals[name] = signal
         return {
@@ -263,6 +291,7 @@ class Profile:
             "highest": np.full(count, np.nan),
         }
         season, week = np.zeros((count, DAY)), np.zeros((count, WEEK))
+        week_since = np.full(count, np.inf)
         tails = np.ones((count, len(Test), 3))
         for i, name in enumerate(SIGNALS):
             signal = stored["signals"].get(name)
@@ -276,6 +305,8 @@ class Profile:
                 season[i] = signal["season"]
             if signal["week"] is not None:
                 week[i] = _week(signal["week"])
+                # a profile that an older version learned does not tell: as if it had always been known
+                week_since[i] = signal.get("week_since", 0)
         shapes = shapes_behind(season, week)
         return cls(
             stored["learned_minute"],
@@ -283,12 +314,27 @@ class Profile:
             stored["windows"],
             season=season,
             week=week,
+            week_since=week_since,
             tails=tails,
             multiplicity=stored["multiplicity"],
             load=Load.from_json(stored.get("load"), shapes),
             load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
+
+
+def knows_nights(first_minute: int, last_minute: int) -> bool:
+    """Whether there are enough whole days between that a night can be told from a failure."""
+    earliest = first_minute - (DAY - WHOLE_DAY_HOURS) * 60
+    return last_minute // (60 * DAY) + -earliest // (60 * DAY) >= LEAST_DAYS
+
+
+def unusual_from(first_minute: int, last_minute: int) -> float:
+    """How many deviations of the traffic hit rate and size have shown what they do in, after such a history.
+
+    The deviation of the first days is as wide as nights are unknown, and no night has shown anything.
+    """
+    return UNUSUAL if knows_nights(first_minute, last_minute) else UNUSUAL_AT_FIRST
 
 
 def _week(stored: str | list[float]) -> Floats:

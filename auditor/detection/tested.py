@@ -178,11 +178,11 @@ class Tested:
 
     @cached_property
     def doubtful(self) -> np.typing.NDArray[np.bool_]:
-        """Where the operations are no further off than the doubt, which is then not nought."""
+        """Where the operations are no further off than the doubt, which is then not nought; one is as good as none."""
         falls, rises = self.doubts()
         value, expected = self.value[ROW["throughput"]], self.expected[ROW["throughput"]]
         least = np.maximum(expected, 1e-12)
         within: np.typing.NDArray[np.bool_] = np.maximum(value, 1e-12) <= least * np.exp(rises)
-        within &= value >= least * np.exp(-falls)
+        within &= value + 1.0 >= least * np.exp(-falls)
         within &= falls > 0.0
         return within

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,11 +110,12 @@ def _office(hours: int, opens: int = 9) -> Floats:
     return np.where((since < 5 * 24) & (since % 24 < 10), 4.0, 0.5)
 
 
-def _expected(levels: Floats, hours: Floats) -> Floats:
+def _expected(levels: Floats, hours: np.typing.NDArray[np.int64]) -> Floats:
     """The throughput expected in the middles of hours after the history, on the link scale."""
     profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
-    minutes = 60 * (FIRST_HOUR + len(levels) + hours.astype(np.int64)) + 30
-    return profile.outlook(minutes, int(minutes[0])).link[AT["throughput"]]
+    minutes = 60 * (FIRST_HOUR + len(levels) + hours) + 30
+    link: Floats = profile.outlook(minutes, int(minutes[0])).link[AT["throughput"]]
+    return link
 
 
 @pytest.mark.parametrize("opens", [9, 17], ids=["within a day", "across midnight"])
@@ -134,6 +136,55 @@ def test_one_odd_day_is_no_course_of_its_weekday() -> None:
     assert true[2 * 24 : 3 * 24].max() == 4.0, "a working day"
     expected = _expected(levels, np.arange(2 * 24, 3 * 24))
     assert np.abs(expected - true[2 * 24 : 3 * 24]).max() < 0.8
+
+
+def test_what_an_odd_day_happens_to_share_with_noise_is_no_course_either() -> None:
+    taken = []
+    for seed in range(20):
+        levels = 0.1 * np.random.default_rng(seed).normal(size=28 * 24)
+        levels[9 * 24 + 9 : 9 * 24 + 19] -= 4.0
+        week = weekly_shape(levels[:, None], FIRST_HOUR).repeated.reshape(7, 24)
+        taken.append(np.ptp(week[2]) > 0)
+    assert sum(taken) <= 1
+
+
+def _weekends_that_surprised(last_weeks: float) -> History:
+    """Four weeks of an office in which every test was at 30 in what are office hours on other days, in the last two weeks at `last_weeks`; else at 1."""
+    levels = _office(28 * 24) + 0.1 * np.random.default_rng(6).normal(size=28 * 24)
+    slots = FIRST_HOUR + np.arange(len(levels))
+    off = ((slots - 9) % (7 * 24) >= 5 * 24) & ((slots - 9) % 24 < 10)
+    peaks = np.where(off, np.where(np.arange(len(levels)) < 14 * 24, 30.0, last_weeks), 1.0)
+    told = history(levels)
+    shape = (len(levels), len(SIGNALS), no_peaks().shape[1])
+    return History.empty().with_hours(
+        FIRST_HOUR, told.parts.astype(np.float64), np.broadcast_to(peaks[:, None, None], shape)
+    )
+
+
+def _scale(history: History, week_since: float) -> float:
+    """The scale of the tail of the traffic's window test, where the shape of the week has been known since an hour."""
+    end = 60 * (FIRST_HOUR + len(history.parts))
+    before = learn(history, end)
+    before = replace(before, week_since=np.full(len(SIGNALS), week_since))
+    return float(learn(history, end, before).tails[AT["throughput"], 0, 1])
+
+
+def test_days_off_before_they_were_known_are_no_tail_of_what_is_judged_since() -> None:
+    known_early, known_late = (_scale(_weekends_that_surprised(1.0), FIRST_HOUR + 24 * d) for d in (0, 14))
+    assert known_late < 0.5 * known_early
+    still = _weekends_that_surprised(30.0)
+    assert _scale(still, FIRST_HOUR + 24 * 14) > 0.8 * _scale(still, FIRST_HOUR)
+
+
+def test_the_shape_of_the_week_is_known_since_it_was_first_learned() -> None:
+    levels = _office(28 * 24)
+    at, known = AT["throughput"], None
+    ends = [FIRST_HOUR + 24 * days for days in (13, 14, 15, 28)]
+    since = []
+    for end in ends:
+        known = learn(history(levels[: end - FIRST_HOUR]), 60 * end, known)
+        since.append(known.week_since[at])
+    assert since == [np.inf, ends[1], ends[1], ends[1]]
 
 
 def test_noise_is_no_course_of_a_weekday() -> None:
@@ -159,7 +210,9 @@ def test_the_shape_of_the_week_is_read_back_bit_for_bit() -> None:
     levels = _office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
     profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
     stored = json.loads(json.dumps(profile.as_json()))
-    np.testing.assert_array_equal(Profile.from_json(stored).week, profile.week)
+    read = Profile.from_json(stored)
+    np.testing.assert_array_equal(read.week, profile.week)
+    np.testing.assert_array_equal(read.week_since, profile.week_since)
     assert profile.week[AT["throughput"]].min() < -2.0
 
 
@@ -167,7 +220,10 @@ def test_a_profile_from_before_weekdays_had_courses_is_read() -> None:
     levels = _office(28 * 24)
     stored = learn(history(levels), 60 * (FIRST_HOUR + len(levels))).as_json()
     stored["signals"]["throughput"]["week"] = [0.5, 0.0, 0.0, 0.0, 0.0, -1.0, -2.0]
-    week = Profile.from_json(stored).week[AT["throughput"]]
+    del stored["signals"]["throughput"]["week_since"]
+    profile = Profile.from_json(stored)
+    assert profile.week_since[AT["throughput"]] == 0
+    week = profile.week[AT["throughput"]]
     np.testing.assert_array_equal(week.reshape(7, 24)[:, [0, 23]].T, [[0.5, 0, 0, 0, 0, -1, -2]] * 2)
 
 
@@ -219,9 +275,24 @@ def _quiet_nights(days: int, *, stops: int | None = None) -> WindowBlock:
 
 @pytest.mark.parametrize("began", [0, 720])
 def test_the_first_nights_without_traffic_are_no_findings_and_a_noon_without_it_is_one(began: int) -> None:
-    noon = 3 * 1440 + 720
-    block = _quiet_nights(4, stops=noon)
+    noon = 4 * 1440 + 720
+    block = _quiet_nights(5, stops=noon)
     assert block.first_minute % 1440 == 0
     told = judge(None, block.slice(began, len(block)), Policy()).observations
     assert {(o.metric_name, o.direction, str(o.severity)) for o in told} == {("throughput", "drop", "info")}
     assert {o.window_start_minute for o in told} == {block.first_minute + noon}
+
+
+@pytest.mark.parametrize("left", [0.0, 0.03])
+def test_a_first_saturday_without_traffic_may_be_the_weekend_and_a_first_tuesday_may_not(left: float) -> None:
+    def closed(plan: Course) -> None:
+        plan.traffic[2 * 1440 + 540 : 2 * 1440 + 1140] *= left
+        plan.traffic[5 * 1440 + 540 : 5 * 1440 + 1140] *= left
+
+    block = windows(6 * 1440, fault=closed, noise=0.1, traffic=100.0)
+    falls = {
+        (o.window_start_minute - block.first_minute) // 1440
+        for o in judge(None, block, Policy()).observations
+        if o.metric_name == "throughput"
+    }
+    assert falls == {5}

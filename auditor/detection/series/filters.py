@@ -113,7 +113,6 @@ def trailing_minimum(values: Floats, width: int) -> Floats:
 
 def _over_last(joined: np.ufunc, values: Floats, width: int) -> Floats:
     """Sum or extreme over the last `width` points, or as many as there are: of spans of one, two, four and so on, as `width` is made of them."""
-    width = min(width, len(values))
     span, spans, reached, found = 1, values, 0, None
     while True:
         if width & span:

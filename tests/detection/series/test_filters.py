@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from auditor.detection.series.filters import decayed_mean_before, ewma, trailing_mean
+from auditor.detection.series.filters import (
+    decayed_mean_before,
+    ewma,
+    trailing_maximum,
+    trailing_mean,
+    trailing_minimum,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +48,17 @@ def test_the_decayed_mean_is_that_of_all_before(half_life: float) -> None:
     for at in (1, 2, 31, 32, 33, 199):
         weight = 0.5 ** (np.arange(at)[::-1] / half_life)
         assert found[at] == pytest.approx(float((weight * values[:at]).sum() / weight.sum()), rel=1e-9)
+
+
+@pytest.mark.parametrize("width", [3, 7, 15, 61])
+@pytest.mark.parametrize("filtered", [trailing_mean, trailing_maximum, trailing_minimum])
+def test_a_series_shorter_than_the_filter_is_as_a_longer_one_began(
+    filtered: Callable[[Floats, int], Floats], width: int
+) -> None:
+    values = np.random.default_rng(8).normal(size=70)
+    of_all = filtered(values, width)
+    for length in range(1, len(values)):
+        np.testing.assert_array_equal(filtered(values[:length], width), of_all[:length])
 
 
 @settings(max_examples=50)
