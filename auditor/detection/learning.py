@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,7 +11,7 @@ from auditor.detection.forecasts import best_forecast
 from auditor.detection.hours import MINUTES, History, counting_variances
 from auditor.detection.load import learn_load, shapes_behind
 from auditor.detection.medians import TO_SIGMA, median
-from auditor.detection.profile import Profile, unusual_from
+from auditor.detection.profile import Profile
 from auditor.detection.seasons import DAY, WEEK
 from auditor.detection.sides import SIDES
 from auditor.detection.signals import AT
@@ -54,7 +53,6 @@ def learn(history: History, minute: int, before: Profile | None = None) -> Profi
         forecast.half_life,
         drift,
         shapes_behind(forecast.season, forecast.week),
-        unusual_from(history.first_hour * MINUTES, minute) * math.sqrt(float(drift[AT["throughput"]])),
     )
     week_since = _week_since(forecast.week, minute, before)
     tails, multiplicity = learn_tails(_ordinary_peaks(history, forecast.week, week_since, drift))

@@ -13,6 +13,7 @@ f times its size. What that explains is no finding; without unusual traffic, not
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,8 @@ from auditor.detection.tails.elementary import exact_exp, exact_log
 if TYPE_CHECKING:
     from auditor.detection.windows import Floats
 
+UNUSUAL: Final = 3.0
+"""Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
 LAST_HOURS: Final = 6
 
 RESPONDING: Final = ("hit_rate", "cache_size")
@@ -64,7 +67,7 @@ class Load:
         """Nothing is known of what lookups do."""
         return cls(np.full(shape.shape[:2], np.nan), np.zeros(len(shape)), shape)
 
-    def after(self, hour: int, level: Floats, share: Floats, unusual: float) -> Load:
+    def after(self, hour: int, level: Floats, share: Floats, variance: float) -> Load:
         """The load after an hour.
 
         Parameters
@@ -75,16 +78,16 @@ class Load:
             Shape (signals,): what the hour showed, NaN where nothing.
         share
             Shape (responding,): how far the levels of what responds have gone towards that.
-        unusual
-            How far off, on the log scale, an hour's traffic has to be for its lookups to be unusual.
+        variance
+            Of an hour's traffic about its forecast.
         """
-        return self.through(hour, level[None], share[None], unusual)[-1]
+        return self.through(hour, level[None], share[None], variance)[-1]
 
-    def through(self, hour: int, level: Floats, share: Floats, unusual: float) -> list[Load]:
+    def through(self, hour: int, level: Floats, share: Floats, variance: float) -> list[Load]:
         """The load after each of several hours, the first of them `hour`; `level` and `share` of each, by rows, else as in `after`."""
         seen = _shown(level, hour, self.shape)
         behind = _moved(self.behind, seen, share)
-        shorts = _shorts(self.short, seen, behind[:-1], unusual)
+        shorts = _shorts(self.short, seen, behind[:-1], variance)
         return [Load(now, short, self.shape) for now, short in zip(behind[1:], shorts, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
@@ -106,7 +109,6 @@ def learn_load(
     half_life: Floats,
     drift: Floats,
     shape: Floats,
-    unusual: float,
 ) -> Load:
     """The load behind levels that were just learned.
 
@@ -120,29 +122,27 @@ def learn_load(
         Shape (signals,): of the levels.
     shape
         As in `Load`.
-    unusual
-        As in `Load.after`.
     """
     level, first_hour = history
     at = RESPONDING_AT
     seen = _shown(level, first_hour, shape)
     behind = _behind(seen, share_moved(error[:, at], half_life[at], drift[at]))
-    short = _shorts(np.zeros(len(at)), seen[-LAST_HOURS:], behind, unusual)[-1]
+    short = _shorts(np.zeros(len(at)), seen[-LAST_HOURS:], behind, float(drift[BEHIND[0]]))[-1]
     return Load(behind, short, shape)
 
 
-def _shorts(short: Floats, seen: Floats, behind: Floats, unusual: float) -> Floats:
+def _shorts(short: Floats, seen: Floats, behind: Floats, variance: float) -> Floats:
     """How far lookups were short after each of several hours, (hours, responding), where they were so far before.
 
     The hours showed `seen`, (hours, responding, 2), where the levels of it were `behind`, of the same shape or of an hour.
     """
     both = np.stack([seen, np.broadcast_to(behind, seen.shape)])
     shown, before = log_lookups(both[..., 0], both[..., 1])
-    last = short.tolist()
+    least, last = -UNUSUAL * math.sqrt(variance), short.tolist()
     shorts = []
     for row in (shown - before).tolist():
         found = [
-            min(away if away <= -unusual else 0.0, SHORT_HALVES * so_far)
+            min(away if away <= least else 0.0, SHORT_HALVES * so_far)
             for away, so_far in zip(row, last, strict=True)
         ]
         last = [value if value <= -LEAST_SHORT else 0.0 for value in found]

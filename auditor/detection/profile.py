@@ -16,7 +16,6 @@ from auditor.detection.seasons import (
     LEAST_DAYS,
     LEAST_WEEKS,
     WEEK,
-    WEEK_DAYS,
     WHOLE_DAY_HOURS,
     hours_of_week,
     week_as_text,
@@ -40,10 +39,6 @@ UNSEEN_WEEKEND: Final = 4.6
 """How far it may fall in what is a weekend somewhere: where offices are closed, a hundredth may be left."""
 WEEKENDS: Final = (20, 106)
 """Hours of the week, counted from 1970-01-01: from Thursday 20:00 UTC, when Friday begins in the east of the Gulf, to Monday 10:00, when Sunday ends in Hawaii."""
-UNUSUAL: Final = 3.0
-"""Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
-UNUSUAL_AT_FIRST: Final = 1.0
-"""The same before there has been a night."""
 _SIZE: Final = AT["cache_size"]
 _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
 
@@ -143,8 +138,7 @@ class Profile:
         """The variance by which lines between hours miss the season, by hour of the week, shape (signals, 168).
 
         Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season: a
-        third of what exceeds two deviations of the drift counts as a standard deviation. To this comes what a season of a few days may be
-        off by: all of it after two days, a quarter after four, a fiftieth after two weeks.
+        third of what exceeds two deviations of the drift counts as a standard deviation.
         """
         shape = self._shape
         assert shape is not None
@@ -152,9 +146,7 @@ class Profile:
         bend = np.maximum(
             np.maximum(bend, np.roll(bend, -1, axis=1)) - 2.0 * np.sqrt(self.drift)[:, None], 0.0
         )
-        days = max((self.learned_minute - self.period_start_minute) / (60 * DAY), 1.0)
-        few = np.tile(self.season, WEEK_DAYS) * (LEAST_DAYS / days) ** 2
-        return np.asarray((bend * BEND_SHARE) ** 2 + few**2)
+        return np.asarray((bend * BEND_SHARE) ** 2)
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
@@ -188,12 +180,8 @@ class Profile:
     @property
     def knows_nights(self) -> bool:
         """Whether so many whole days have been seen that a night can be told from a failure."""
-        return knows_nights(self.period_start_minute, self.learned_minute)
-
-    @property
-    def unusual(self) -> float:
-        """Deviations of the traffic from which on lookups are unusual."""
-        return unusual_from(self.period_start_minute, self.learned_minute)
+        earliest = self.period_start_minute - (DAY - WHOLE_DAY_HOURS) * 60
+        return self.learned_minute // (60 * DAY) + -earliest // (60 * DAY) >= LEAST_DAYS
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)
@@ -235,8 +223,7 @@ class Profile:
         levels = follow_through(self.level, shown, *gain_and_bound(self.half_life, self.drift))
         away = shown[:, RESPONDING_AT] - levels[:-1, RESPONDING_AT]
         share = share_moved(away, self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
-        unusual = self.unusual * math.sqrt(float(self.drift[AT["throughput"]]))
-        loads = self.load.through(hour, seen, share, unusual)
+        loads = self.load.through(hour, seen, share, float(self.drift[AT["throughput"]]))
         return [Standing(level, load) for level, load in zip(levels[1:], loads, strict=True)]
 
     def standing_at(self, standings: list[Standing]) -> Profile:
@@ -321,20 +308,6 @@ class Profile:
             load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
-
-
-def knows_nights(first_minute: int, last_minute: int) -> bool:
-    """Whether there are enough whole days between that a night can be told from a failure."""
-    earliest = first_minute - (DAY - WHOLE_DAY_HOURS) * 60
-    return last_minute // (60 * DAY) + -earliest // (60 * DAY) >= LEAST_DAYS
-
-
-def unusual_from(first_minute: int, last_minute: int) -> float:
-    """How many deviations of the traffic hit rate and size have shown what they do in, after such a history.
-
-    The deviation of the first days is as wide as nights are unknown, and no night has shown anything.
-    """
-    return UNUSUAL if knows_nights(first_minute, last_minute) else UNUSUAL_AT_FIRST
 
 
 def _week(stored: str | list[float]) -> Floats:

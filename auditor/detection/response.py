@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.load import RESPONDING
+from auditor.detection.load import RESPONDING, UNUSUAL
 from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import concentration_of, proportion_drift, proportion_z, quick_tails
 from auditor.detection.signals import AT
@@ -48,9 +48,7 @@ def by_lookups(
 
     What sequences sum up, `off` of shape (2, sequences, n), is changed in place.
     """
-    fewer, more = unusual_lookups(
-        asked, outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT], lead, profile.unusual
-    )
+    fewer, more = unusual_lookups(asked, outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT], lead)
     fewer = np.minimum(fewer, outlook.short[:, lead:])
     unusual = (fewer < 0.0) | (more > 0.0)
     for row, name in enumerate(RESPONDING):
@@ -77,9 +75,7 @@ def lookups_gathered(signals: Signals, outlook: Outlook) -> Floats:
     return gathered
 
 
-def unusual_lookups(
-    asked: Floats, drift: Floats, spread: float, lead: int, unusual: float
-) -> tuple[Floats, Floats]:
+def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> tuple[Floats, Floats]:
     """How far on the log scale lookups are below, and above, what was expected, where that is unusual.
 
     Parameters
@@ -90,8 +86,6 @@ def unusual_lookups(
         Variances of the traffic: shared by neighbouring windows, shape (n,), and of single ones.
     lead
         How many windows come before those asked for.
-    unusual
-        Deviations from which on they are unusual.
 
     Returns
     -------
@@ -102,7 +96,7 @@ def unusual_lookups(
     said, seen, normal = sums.swapaxes(0, 1)
     away = exact_log((seen + 0.5) / (normal + 0.5))
     variance = drift + spread / np.maximum(said, 1.0) + 1.0 / (np.minimum(seen, normal) + 0.5)
-    away = np.where(away * away >= unusual * unusual * variance, away, 0.0)
+    away = np.where(away * away >= UNUSUAL * UNUSUAL * variance, away, 0.0)
     return np.minimum(away.min(axis=0), 0.0), np.maximum(away.max(axis=0), 0.0)
 
 
