@@ -46,7 +46,7 @@ def learn(cache: str, *, days: float, output_format: str = "text") -> None:
             raise BadInput(
                 f"The cache {cache} has fewer than {least} windows in the last {days:g} days: give --days more."
             )
-        baseline = dataclasses.replace(baseline, reason=f"learned on request from {days:g} days")
+        baseline = dataclasses.replace(baseline, reason=f"on request from {days:g} days")
         active = queries.list_baselines(dsn, implementation_type=cache, active_only=True)
         return queries.store_baseline(dsn, baseline), active[0] if active else None
 
@@ -84,7 +84,7 @@ def show(name: str, *, output_format: str = "text") -> None:
     if not profile:
         return
     table(
-        ("signal", "normal", "varies by", "follows within", "daily shape"),
+        ("signal", "normal", "varies by", "follows within", "daily shape", "Monday to Sunday"),
         [_signal(signal, facts) for signal, facts in profile["signals"].items()],
     )
 
@@ -160,8 +160,23 @@ def _signal(name: str, facts: Row) -> tuple[str, ...]:
     else:
         normal, varies = f"{math.exp(level):.4g}", f"{100 * math.expm1(spread):.2g} %"
     follows = "does not" if facts["half_life"] is None else f"{facts['half_life']:g} h"
-    season = facts["season"]
-    return name, normal, varies, follows, "" if season is None else _sparkline(season)
+    season, week = facts["season"], facts["week"]
+    return (
+        name,
+        normal,
+        varies,
+        follows,
+        "" if season is None else _sparkline(season),
+        "" if week is None else _sparkline(_by_weekday(week)),
+    )
+
+
+def _by_weekday(week: str | list[float]) -> list[float]:
+    """The mean of each day from Monday on, of the shape of a week that is counted from 1970-01-01, a Thursday."""
+    from auditor.detection.seasons import read_week
+
+    days: list[float] = read_week(week).reshape(7, 24).mean(axis=1).tolist()
+    return days[4:] + days[:4]
 
 
 def _sparkline(values: list[float]) -> str:

@@ -18,8 +18,8 @@ from auditor.detection.seasons import (
     WEEK,
     WHOLE_DAY_HOURS,
     hours_of_week,
+    read_week,
     week_as_text,
-    week_from_text,
 )
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.tails.elementary import exact_exp
@@ -291,7 +291,7 @@ class Profile:
             if signal["season"] is not None:
                 season[i] = signal["season"]
             if signal["week"] is not None:
-                week[i] = _week(signal["week"])
+                week[i] = read_week(signal["week"])
                 # a profile that an older version learned does not tell: as if it had always been known
                 week_since[i] = signal.get("week_since", 0)
         shapes = shapes_behind(season, week)
@@ -308,11 +308,6 @@ class Profile:
             load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
-
-
-def _week(stored: str | list[float]) -> Floats:
-    """The shape of the week by hour; profiles that an older version learned have a number for each day."""
-    return week_from_text(stored) if isinstance(stored, str) else np.repeat(stored, DAY)
 
 
 def _between_hours(

@@ -21,6 +21,7 @@ from auditor.detection.mix import lookups_of
 from auditor.detection.once import Once
 from auditor.detection.proportions import PROPORTIONS
 from auditor.detection.recurrence import Strange, by_recurrence
+from auditor.detection.response import gathered_of, unusual_lookups
 from auditor.detection.scoring import Sequences, score, score_one
 from auditor.detection.signals import AT
 from auditor.detection.tails.elementary import bare_exp, bare_log, exact_exp
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from auditor.detection.windows import Floats, WindowBlock
 
 _THROUGHPUT: Final = AT["throughput"]
+_GETS: Final = AT["get_share"]
 _LOOKUPS: Final = RESPONDING.index("hit_rate")
 _SCALES: Final = np.array([[scale_of(name)] for name in METRICS])
 
@@ -187,7 +189,7 @@ def read(
     full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
     tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
     traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
-    silence = _silence(profile, outlook, lead, absent_run)
+    silence = _silence(profile, signals, outlook, lead, absent_run)
     silent = (absent_run >= SILENT_MINUTES) & (silence <= alpha)
     strange = Strange(tested, find(profile, tested, levels, policy), silent, absent_run)
     minutes = np.arange(block.first_minute, block.last_minute + 1)
@@ -241,16 +243,20 @@ def _while_learning(
     )
 
 
-def _silence(profile: Profile, outlook: Callable[[], Outlook], lead: int, absent_run: Floats) -> Floats:
+def _silence(
+    profile: Profile, signals: Signals, outlook: Callable[[], Outlook], lead: int, absent_run: Floats
+) -> Floats:
     """The probability of each run of minutes without a row; 1 where the window is there."""
     silence, absent = np.ones(len(absent_run)), absent_run > 0.0
     if absent.any():
-        # a pause is judged by as few lookups as there were in the last hours
-        short = np.nan_to_num(outlook().short[_LOOKUPS, lead:])
-        heard = exact_exp(lookups_of(profile, outlook().link[:, lead:]) + short)
-        silence[absent] = silence_probability(
-            profile, heard[absent], outlook().drift[_THROUGHPUT, lead:][absent], absent_run[absent]
-        )
+        link, drift = outlook().link, outlook().drift[_THROUGHPUT, lead:]
+        heard = exact_exp(lookups_of(profile, link))
+        # a pause is judged by as few lookups as there were in the last hours, or in the last minutes
+        hours = np.nan_to_num(outlook().short[_LOOKUPS, lead:])
+        asked = gathered_of(signals.value[_GETS], heard[None])
+        minutes, _ = unusual_lookups(asked, drift, profile.spread[_THROUGHPUT], lead)
+        heard = heard[lead:] * exact_exp(np.minimum(hours, minutes[0]))
+        silence[absent] = silence_probability(profile, heard[absent], drift[absent], absent_run[absent])
     return silence
 
 

@@ -20,7 +20,7 @@ from auditor.detection.signals import AT
 from auditor.detection.spans import span_sums
 from auditor.detection.tails.elementary import exact_exp, exact_log
 from auditor.detection.tails.proportion import proportion_tails
-from auditor.detection.tested import LEAST_KNOWN, ROW, SEQUENCES, SPANS, Shown, Test
+from auditor.detection.tested import ROW, SEQUENCES, SPANS, Shown, Test
 
 if TYPE_CHECKING:
     from auditor.detection.profile import Outlook, Profile
@@ -66,12 +66,16 @@ def by_lookups(
 
 
 def lookups_gathered(signals: Signals, outlook: Outlook) -> Floats:
-    """What is summed up of lookups, shape (3, responding, lead + n): windows where they are known, how many there were, and how many were expected."""
-    lookups = signals.value[_GETS]
-    known = np.isfinite(lookups) & np.isfinite(outlook.lookups)
+    """What is summed up of lookups, by `load.RESPONDING`; see `gathered_of`."""
+    return gathered_of(signals.value[_GETS], exact_exp(outlook.lookups))
+
+
+def gathered_of(lookups: Floats, expected: Floats) -> Floats:
+    """Windows where lookups are known, how many there were, and how many were expected: shape (3, m, n), of (n,) and (m, n), NaN where unknown."""
+    known = np.isfinite(lookups) & np.isfinite(expected)
     gathered = np.empty((3, *known.shape))
     gathered[0], gathered[1] = known, np.where(known, lookups, 0.0)
-    gathered[2] = np.where(known, exact_exp(outlook.lookups), 0.0)
+    gathered[2] = np.where(known, expected, 0.0)
     return gathered
 
 
@@ -101,7 +105,7 @@ def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> t
 
 
 def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
-    """The logarithm of the least size that the four windows before each leave, shape (n,); NaN where fewer than three are known.
+    """The logarithm of the least size that the four windows before each leave, shape (n,); NaN where none of them is known.
 
     Entries expire one by one: lookups that have been few for a while explain a small cache, and no sudden fall. Only as far as lookups
     have just fallen themselves may the size.
@@ -119,7 +123,7 @@ def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
     said, sizes, asked = span_sums(before, lead)[SPANS.index(Test.FEW)]
     number = np.maximum(said, 1.0)
     fallen = exact_log((np.nan_to_num(lookups[lead:]) + 0.5) / (asked / number + 0.5))
-    return np.where(said >= LEAST_KNOWN[Test.FEW], sizes / number + np.minimum(fallen, 0.0), np.nan)
+    return np.where(said > 0.0, sizes / number + np.minimum(fallen, 0.0), np.nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,13 +124,15 @@ def hours_of_week(day: Floats, week: Floats) -> Floats:
 
 
 def week_as_text(week: Floats) -> str:
-    """The shape of the week of one signal, shape (168,), in base 64, as `week_from_text` reads it back bit for bit."""
+    """The shape of the week of one signal, shape (168,), in base 64, as `read_week` reads it back bit for bit."""
     return base64.b64encode((week * STEPS).astype("<i2").tobytes()).decode()
 
 
-def week_from_text(stored: str) -> Floats:
-    """What `week_as_text` wrote."""
-    return np.frombuffer(base64.b64decode(stored), dtype="<i2") / STEPS
+def read_week(stored: str | list[float]) -> Floats:
+    """What `week_as_text` wrote; profiles that an older version learned have a number for each day."""
+    if isinstance(stored, str):
+        return np.frombuffer(base64.b64decode(stored), dtype="<i2") / STEPS
+    return np.repeat(stored, DAY)
 
 
 def _in_steps(week: Floats) -> Floats:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -35,6 +36,8 @@ HEAVY = (
 )
 
 
+SATURDAY, SUNDAY = 2, 3
+"""Days of the week counted from 1970-01-01."""
 BARE = {"PATH": os.defpath, "HOME": "/dev/null"}
 
 
@@ -257,6 +260,25 @@ def test_baselines_are_learned_shown_and_activated(audited: str) -> None:
             "select state -> 'hot' -> 'profile' from monitoring.cache_auditor_checkpoint"
         ).fetchone()
     assert stored == (learned["profile"],)
+
+
+def test_a_baseline_shows_the_days_of_the_week_from_monday_on(database: str) -> None:
+    import time
+
+    first = int(time.time() // 60) - 16 * 1440
+
+    def quiet_weekends(plan: Course) -> None:
+        weekday = (first + np.arange(len(plan.traffic))) // 1440 % 7
+        plan.traffic[(weekday == SATURDAY) | (weekday == SUNDAY)] *= 0.2
+
+    store(database, rows(windows(16 * 1440 - 5, fault=quiet_weekends, first=first)))
+    learned = _json("baseline", "learn", "answers", "--days", "17", dsn=database)
+    text = _auditor("baseline", "show", str(learned["id"]), AUDITOR_DATABASE_URL=database).stdout
+    assert "inactive, learned on request from 17 days" in text
+    (line,) = [line for line in text.splitlines() if "throughput" in line]
+    days = line.split()[-1]
+    assert len(days) == 7
+    assert max(days[5:]) < min(days[:5])
 
 
 def test_a_reader_that_has_had_enough_is_no_error(audited: str) -> None:

@@ -220,3 +220,31 @@ def test_few_lookups_explain_a_small_cache_and_no_sudden_fall_of_its_size(sudden
 
     found = {o.metric_name for o in _pages(windows(3060, fault=smaller, daily=0.0))}
     assert found == ({"cache_size"} if sudden else set())
+
+
+@pytest.mark.parametrize("sudden", [False, True])
+def test_minutes_without_a_row_before_it_make_a_small_cache_no_sudden_fall(sudden: bool) -> None:
+    def sparse(plan: Course) -> None:
+        plan.traffic[3000:] /= 100.0
+        plan.size[3000:] *= np.exp(-np.minimum(np.arange(90), 60) / 20.0)
+        plan.absent[[3081, 3082, 3084]] = True
+        if sudden:
+            plan.size[3085:] /= 8.0
+
+    block = windows(3090, fault=sparse, traffic=200.0, daily=0.0)
+    opened = {
+        o.window_start_minute - block.first_minute for o in _pages(block) if o.metric_name == "cache_size"
+    }
+    assert opened == ({3085} if sudden else set())
+
+
+@pytest.mark.parametrize(("before", "silent"), [(20, False), (0, True)])
+def test_a_pause_of_a_minute_is_nothing_where_lookups_have_just_become_few(before: int, silent: bool) -> None:
+    stops = 3000
+
+    def fewer(plan: Course) -> None:
+        plan.traffic[stops - before :] = 4.0
+        plan.absent[stops : stops + 2] = True
+
+    block = windows(3010, fault=fewer, traffic=100.0, daily=0.0)
+    assert any(o.metric_name == "silence" for o in _pages(block)) == silent
