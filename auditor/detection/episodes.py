@@ -38,6 +38,13 @@ OF_WEEKS: Final = 2
 BETWEEN: Final = range(1, 7)
 MOST_BETWEEN: Final = 3
 """Of the days between, on so many at most it may have come as well, where it comes with the weeks."""
+HOUR: Final = 6
+"""Records of an hour."""
+HOURS_APART: Final = (1, 2, 3, 4, 6)
+"""What comes every so many hours is looked for, too."""
+LAST_TIMES: Final = range(1, 5)
+OF_TIMES: Final = 3
+"""Of the last four times it has to have come three times."""
 AROUND: Final = 72
 MOST_AROUND: Final = 72
 """Of the records of twelve hours on either side, so many at most are of what comes and goes; more are of a state that lasts."""
@@ -116,8 +123,10 @@ class Episodes:
         """How far a side goes at these times of the day as a rule, on the link scale, shape (n,); 0 where it does not go anywhere.
 
         It is a rule where the side has come, within ten minutes or so, on as many of the last days as the `rule` says, or, within twenty minutes
-        or so, on two of the last three of its weekdays; it goes as far as half of those visits did. Only what came before the day counts. Of days
-        only what came and went: a state that lasts is no visit; of weeks what did not come on most days between.
+        or so, on two of the last three of its weekdays, or, within ten minutes or so, three of the last four times every hour or every few hours; it
+        goes as far as half of those visits did. Only what came before the day counts, of hours what came before the hour. Of days
+        only what came and went: a state that lasts is no visit; of weeks what did not come on most days between, of hours what did not fill
+        more than half of them.
         """
         slots, where = np.unique(minutes // MINUTES, return_inverse=True)
         return np.array([self._usual_at(side, slot, rule) for slot in slots.tolist()])[where]
@@ -135,7 +144,22 @@ class Episodes:
             between = [_near(slot - lag * DAY, NEAR, midnight) for lag in BETWEEN]
             if sum(not self._anything.isdisjoint(day) for day in between) <= MOST_BETWEEN:
                 depth = max(depth, _of_half(weeks))
-        return STEP * depth
+        return STEP * max(depth, self._by_hours(known, slot))
+
+    def _by_hours(self, known: dict[int, int], slot: int) -> int:
+        """How far something goes, in steps, that comes every hour, or every few hours; 0 where nothing does."""
+        hour = slot - slot % HOUR
+        if not any(at < hour and slot - at <= HOURS_APART[-1] * HOUR + NEAR for at in known):
+            return 0
+        depth = 0
+        for apart in HOURS_APART:
+            lag = apart * HOUR
+            times = _depths(known, [_near(slot - time * lag, NEAR, hour) for time in LAST_TIMES])
+            if np.count_nonzero(times) >= OF_TIMES:
+                filled = sum(at in known for at in range(hour - OF_TIMES * lag, hour))
+                if 2 * filled <= OF_TIMES * lag:
+                    depth = max(depth, _of_half(times))
+        return depth
 
     def hours(self, side: int) -> list[int]:
         """The hours of the day, UTC, to which a side has come back within three days, at the same time; none where those are many, for then all hours are alike."""

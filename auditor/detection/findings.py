@@ -310,20 +310,26 @@ def _explained_by_mix(name: str, tested: Tested) -> Mask:
     explained = _either(tested.low[:, ROW["hit_rate"]], 0.02)
     if tested.fewer is not None:
         explained |= tested.fewer
-    if len(tested.of_parts) == BOTH_PARTS:
-        explained |= _crossed(name, tested)
+    explained |= _crossed(name, tested)
     for part in tested.of_parts:
         explained &= ~_either(part.high[:, 0], 0.001)
     return explained
 
 
 def _crossed(name: str, tested: Tested) -> Mask:
-    """Where a percentile that is usually nearer to a hit's latency than to a miss's falls among the misses that the window has."""
-    hit, miss = tested.of_parts
-    crossed: Mask = tested.expected[ROW[name]] ** 2 < hit.expected[0] * miss.expected[0]
-    crossed &= hit.there[0] & miss.there[0]
-    crossed &= tested.value[ROW["hit_rate"]] <= PERCENTILE[name]
-    return crossed
+    """Where a percentile that is usually a hit's falls among the misses that the window has.
+
+    It is usually a hit's where it is nearer to a hit's latency than to a miss's, or, where they are not timed apart, where the misses are too few.
+    """
+    rate, share = ROW["hit_rate"], PERCENTILE[name]
+    if len(tested.of_parts) == BOTH_PARTS:
+        hit, miss = tested.of_parts
+        of_hits: Mask = tested.expected[ROW[name]] ** 2 < hit.expected[0] * miss.expected[0]
+        of_hits &= hit.there[0] & miss.there[0]
+    else:
+        of_hits = tested.expected[rate] > share
+    of_misses: Mask = tested.value[rate] <= share
+    return of_hits & of_misses
 
 
 def _parts_are_faster(tested: Tested) -> Mask:

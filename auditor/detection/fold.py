@@ -21,7 +21,6 @@ from auditor.detection.budget import levels_of
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.corrections import quietened, take
 from auditor.detection.evidence import observations_of
-from auditor.detection.findings import WARNING
 from auditor.detection.hours import MINUTES, Part, summarise_hours
 from auditor.detection.incidents import TRACKS, excludes
 from auditor.detection.judgement import (
@@ -153,10 +152,8 @@ def _verdicts(
 
 
 def _first_left_out(chunk: WindowBlock, reading: Reading, reasons: dict[int, tuple[str, ...]]) -> int:
-    """Windows up to the end of the hour with the first window that learning may have to leave out; all where there is none."""
-    left_out = reading.silent | reading.usual
-    for side in reading.sides:
-        left_out |= side.level >= WARNING
+    """Windows up to the end of the hour with the first window that learning may have to leave out, or that is recorded; all where there is none."""
+    left_out = reading.strange.copy()
     left_out[list(reasons)] = True
     if not left_out.any():
         return len(chunk)

@@ -79,6 +79,8 @@ class Reading:
         The share of the budget of one test of one minute.
     usual
         Shape (n,): where something would have warned, were it not usual at that time.
+    strange
+        Shape (n,): where something was found, usual or not, and so recorded.
     standing
         Where the sequential tests stand after the last window: of each metric that is learned, the log e-values of a fall and of a rise.
     episodes
@@ -99,6 +101,7 @@ class Reading:
     outlook: Callable[[], Outlook] | None
     alpha: float
     usual: np.typing.NDArray[np.bool_]
+    strange: np.typing.NDArray[np.bool_]
     standing: dict[str, tuple[float, float]]
     episodes: Episodes | None
 
@@ -212,6 +215,7 @@ def read(
         outlook=outlook,
         alpha=alpha,
         usual=usual.explained,
+        strange=usual.strange,
         standing=_standing(tested),
         episodes=usual.episodes,
     )
@@ -238,6 +242,7 @@ def _while_learning(
         outlook=None,
         alpha=alpha,
         usual=never,
+        strange=never,
         standing={},
         episodes=None,
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.episodes import DEEPEST, KEPT_DAYS, SILENT_DAYS, STEP
-from auditor.detection.findings import TRAFFIC_FLOOR, WARNING, Side, find
+from auditor.detection.findings import INFO, TRAFFIC_FLOOR, WARNING, Side, find
 from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import PROPORTIONS, quick_tails
 from auditor.detection.sides import SIDES, SILENCE
@@ -71,6 +71,8 @@ class Usual:
         As of `Strange`.
     explained
         Shape (n,): where what would have warned does not, for being usual.
+    strange
+        Shape (n,): where something was recorded.
     episodes
         The records with everything that was strange, usual or not; None where nothing was.
     """
@@ -79,6 +81,7 @@ class Usual:
     sides: list[Side]
     silent: Mask
     explained: Mask
+    strange: Mask
     episodes: Episodes | None
 
 
@@ -93,7 +96,7 @@ def by_recurrence(
     """Take what is usual at these minutes, shape (n,), out of what is strange; `records` gives what was strange before."""
     nowhere = np.zeros(len(minutes), dtype=np.bool_)
     if not (strange.sides or strange.silent.any()):
-        return Usual(strange.tested, strange.sides, strange.silent, nowhere, None)
+        return Usual(strange.tested, strange.sides, strange.silent, nowhere, nowhere, None)
     episodes = records()
     silent = strange.silent & ~_usual_silence(strange, minutes, episodes, profile, policy)
     tested, sides, explained = strange.tested, strange.sides, nowhere
@@ -106,15 +109,17 @@ def by_recurrence(
     if tested is not strange.tested:
         left = {(side.metric, side.direction): side for side in find(profile, tested, levels, policy)}
         sides = [left[side.metric, side.direction] for side in sides if (side.metric, side.direction) in left]
-        explained = _warns(strange.sides, nowhere) & ~_warns(sides, nowhere)
-    return Usual(tested, sides, silent, explained, _recorded(episodes, strange, minutes))
+        explained = _tell(strange.sides, WARNING, nowhere) & ~_tell(sides, WARNING, nowhere)
+    recorded = _tell(strange.sides, INFO, strange.silent)
+    return Usual(tested, sides, silent, explained, recorded, _recorded(episodes, strange, minutes))
 
 
-def _warns(sides: list[Side], nowhere: Mask) -> Mask:
-    warns = nowhere.copy()
+def _tell(sides: list[Side], least: int, of_old: Mask) -> Mask:
+    """Where a side has a finding of a level or more, and where something else was."""
+    found = of_old.copy()
     for side in sides:
-        warns |= side.level >= WARNING
-    return warns
+        found |= side.level >= least
+    return found
 
 
 def _usual_silence(

@@ -246,6 +246,70 @@ def test_splitting_the_windows_of_the_batch_changes_nothing() -> None:
     assert verdicts == whole.ledger.verdict[4 * DAY + 90 : 4 * DAY + 200].tolist()
 
 
+def _every(hours: int, *, of: range, rate: float = 0.3, lasts: int = 4) -> Callable[[Course], None]:
+    """Hits that fall for some minutes every so many hours."""
+
+    def fault(plan: Course) -> None:
+        for at in of[::hours]:
+            plan.hit_rate[60 * at + 20 : 60 * at + 20 + lasts] = rate
+
+    return fault
+
+
+def _starts(pages: list[Observation]) -> list[int]:
+    """The hours in which pages begin."""
+    return [(page.window_start_minute - FIRST_MINUTE) // 60 for page in pages]
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_what_comes_every_hour_or_every_few_pages_three_times_on_the_first_day(hours: int) -> None:
+    pages = _pages(windows(DAY, fault=_every(hours, of=range(3, 24))))
+    assert _starts(pages) == [3, 3 + hours, 3 + 2 * hours]
+
+
+def test_what_comes_every_hour_pages_where_it_goes_further() -> None:
+    usual, further = _every(1, of=range(3, 12)), _every(1, of=range(10, 11), rate=0.02)
+
+    def fault(plan: Course) -> None:
+        usual(plan)
+        further(plan)
+
+    assert _starts(_pages(windows(DAY // 2, fault=fault))) == [3, 4, 5, 10]
+
+
+def test_an_outage_of_many_hours_is_not_usual_in_any_of_them() -> None:
+    starts, ends = DAY + 620, DAY + 1100
+
+    def outage(plan: Course) -> None:
+        plan.errors[starts:ends] = 0.3
+
+    (page,) = _pages(windows(2 * DAY, fault=outage))
+    assert page.window_start_minute - FIRST_MINUTE == starts
+    assert page.window_end_minute - FIRST_MINUTE >= ends - 1
+
+
+@pytest.mark.parametrize("block", [1, 7, 61, 200])
+def test_splitting_the_windows_of_an_hourly_job_changes_nothing(block: int) -> None:
+    told = windows(8 * 60, fault=_every(1, of=range(2, 8)))
+    whole = judge(None, told, POLICY)
+    state, verdicts = None, []
+    for at in range(0, len(told), block):
+        judgement = judge(state, told.slice(at, min(at + block, len(told))), POLICY)
+        state = judgement.state
+        verdicts += judgement.ledger.verdict.tolist()
+    assert state == whole.state
+    assert verdicts == whole.ledger.verdict.tolist()
+
+
+def test_hours_count_up_to_the_hour_that_began_last_and_what_fills_them_does_not() -> None:
+    hourly = _records(3, *(_minute(0, slot) for slot in (13, 19, 25)))
+    around = hourly.usual(3, _at(*(_minute(0, slot) for slot in (29, 30, 31, 32, 33))))
+    assert around.tolist() == [0, 1, 1, 1, 0]
+    assert not hourly.usual(3, _at(_minute(0, 26))).any()
+    filled = _records(3, *(_minute(0, slot) for slot in range(12, 30)))
+    assert not filled.usual(3, _at(_minute(0, 30))).any()
+
+
 def test_the_ledger_tells_what_is_usual_as_expected() -> None:
     ledger = judge(None, _nightly(5), POLICY).ledger
     within = slice(4 * DAY + AT_TWO + 2, 4 * DAY + AT_TWO + LASTS - 2)
