@@ -289,11 +289,15 @@ def test_an_outage_of_many_hours_is_not_usual_in_any_of_them() -> None:
 
 
 @pytest.mark.parametrize("block", [1, 7, 61, 200])
-def test_splitting_the_windows_of_an_hourly_job_changes_nothing(block: int) -> None:
-    told = windows(8 * 60, fault=_every(1, of=range(2, 8)))
+@pytest.mark.parametrize(
+    "rate", [0.3, 0.99], ids=["pages", "infos, of which nothing is left out of learning"]
+)
+def test_splitting_the_windows_of_an_hourly_job_changes_nothing(rate: float, block: int) -> None:
+    told = windows(33 * 60, fault=_every(1, of=range(26, 33), rate=rate))
     whole = judge(None, told, POLICY)
-    state, verdicts = None, []
-    for at in range(0, len(told), block):
+    first = judge(None, told.slice(0, DAY), POLICY)
+    state, verdicts = first.state, first.ledger.verdict.tolist()
+    for at in range(DAY, len(told), block):
         judgement = judge(state, told.slice(at, min(at + block, len(told))), POLICY)
         state = judgement.state
         verdicts += judgement.ledger.verdict.tolist()
@@ -306,6 +310,8 @@ def test_hours_count_up_to_the_hour_that_began_last_and_what_fills_them_does_not
     around = hourly.usual(3, _at(*(_minute(0, slot) for slot in (29, 30, 31, 32, 33))))
     assert around.tolist() == [0, 1, 1, 1, 0]
     assert not hourly.usual(3, _at(_minute(0, 26))).any()
+    of_the_same_hour = _records(3, *(_minute(0, slot) for slot in (17, 23, 30)))
+    assert not of_the_same_hour.usual(3, _at(_minute(0, 35))).any()
     filled = _records(3, *(_minute(0, slot) for slot in range(12, 30)))
     assert not filled.usual(3, _at(_minute(0, 30))).any()
 
