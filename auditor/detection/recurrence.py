@@ -1,4 +1,4 @@
-"""What comes at the same time every day or every week is usual then: a nightly batch, a restart on Sundays.
+"""What comes at the same time every day or every week, or every few hours, is usual then: a nightly batch, a restart on Sundays, a job.
 
 As with lookups (`response`) the null hypothesis is composite: where something has come at this time as a rule (`episodes`), a healthy cache is anywhere
 between its expectation and as far from it as it went then, or a practical floor further. What lies beyond is tested against that end.
