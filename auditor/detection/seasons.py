@@ -20,6 +20,8 @@ LEAST_DAYS: Final = 2
 LEAST_WEEKS: Final = 2
 WHOLE_DAY_HOURS: Final = 18
 """Known hours of a day below which nothing is taken from it."""
+DECIMALS: Final = 6
+"""Of the shape of the day as it is kept."""
 STEPS: Final = 1024.0
 """The shape of the week is known to so many parts of one on the link scale, so that it can be kept in two bytes an hour."""
 LEAST_REPEATED: Final = 0.5
@@ -65,7 +67,7 @@ def daily_shape(level: Floats, first_hour: int) -> Shape:
     centred = np.where(whole[:, None, :], by_day - median(by_day, axis=1)[:, None, :], np.nan)
     number = whole.sum(axis=0)
     of_all, of_others = robust_centres(centred)
-    repeated = _shrunk(of_all, number)
+    repeated = np.round(_shrunk(of_all, number), DECIMALS)
     rows = _shrunk(of_others, (number - whole)[:, None])
     enough = number >= LEAST_DAYS
     return Shape(np.where(enough, _by_hour(rows, first_hour, hours), 0.0), np.where(enough, repeated, 0.0))

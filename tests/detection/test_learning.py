@@ -216,6 +216,15 @@ def test_the_shape_of_the_week_is_read_back_bit_for_bit() -> None:
     assert profile.week[AT["throughput"]].min() < -2.0
 
 
+def test_a_profile_stays_small_where_all_signals_have_a_course_of_the_day_and_the_week() -> None:
+    levels = _office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
+    profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
+    assert profile.season.any(axis=1).all()
+    assert profile.week.any(axis=1).all()
+    # of the 256 kB of a state, the history is 216, and the last windows 13
+    assert len(json.dumps(profile.as_json())) < 15 * 1024
+
+
 def test_a_profile_from_before_weekdays_had_courses_is_read() -> None:
     levels = _office(28 * 24)
     stored = learn(history(levels), 60 * (FIRST_HOUR + len(levels))).as_json()
