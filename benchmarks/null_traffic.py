@@ -74,8 +74,7 @@ NULLS: Final = (
     Null("quiet nights", daily=0.5, night=6, wobble=0.08),
     Null("weekends at a third", daily=0.5, weekend=1 / 3, wobble=0.08),
     Null("clocks changed", daily=0.9, wobble=0.08, clocks=True),
-    Null("office hours", traffic=100.0, wobble=0.08, office=7),
-    Null("office hours far away", traffic=100.0, wobble=0.08, office=16),
+    Null("office hours", traffic=100.0, wobble=0.08, office=16),
 )
 
 
