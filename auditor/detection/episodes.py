@@ -125,8 +125,8 @@ class Episodes:
         It is a rule where the side has come, within ten minutes or so, on as many of the last days as the `rule` says, or, within twenty minutes
         or so, on two of the last three of its weekdays, or, within ten minutes or so, three of the last four times every hour or every few hours; it
         goes as far as half of those visits did. Only what came before the day counts, of hours what came before the hour. Of days
-        only what came and went: a state that lasts is no visit; of weeks what did not come on most days between, of hours what did not fill
-        more than half of them.
+        only what came and went: a state that lasts is no visit; of weeks what did not come on most days between, of hours what
+        was not there half-way before.
         """
         slots, where = np.unique(minutes // MINUTES, return_inverse=True)
         return np.array([self._usual_at(side, slot, rule) for slot in slots.tolist()])[where]
@@ -155,10 +155,13 @@ class Episodes:
         for apart in HOURS_APART:
             lag = apart * HOUR
             times = _depths(known, [_near(slot - time * lag, NEAR, hour) for time in LAST_TIMES])
-            if np.count_nonzero(times) >= OF_TIMES:
-                filled = sum(at in known for at in range(hour - OF_TIMES * lag, hour))
-                if 2 * filled <= OF_TIMES * lag:
-                    depth = max(depth, _of_half(times))
+            # an outage that lasts comes every hour too, but does not go in between
+            came = [
+                deep if slot - time * lag - lag // 2 not in known else 0
+                for time, deep in zip(LAST_TIMES, times, strict=True)
+            ]
+            if np.count_nonzero(came) >= OF_TIMES:
+                depth = max(depth, _of_half(came))
         return depth
 
     def hours(self, side: int) -> list[int]:

@@ -314,6 +314,8 @@ def test_hours_count_up_to_the_hour_that_began_last_and_what_fills_them_does_not
     assert not of_the_same_hour.usual(3, _at(_minute(0, 35))).any()
     filled = _records(3, *(_minute(0, slot) for slot in range(12, 30)))
     assert not filled.usual(3, _at(_minute(0, 30))).any()
+    for_hours = _records(3, *(_minute(0, slot) for slot in range(6, 20)))
+    assert not for_hours.usual(3, _at(_minute(0, 31), _minute(0, 32), _minute(0, 33))).any()
 
 
 def test_the_ledger_tells_what_is_usual_as_expected() -> None:
