@@ -144,17 +144,21 @@ class Episodes:
             between = [_near(slot - lag * DAY, NEAR, midnight) for lag in BETWEEN]
             if sum(not self._anything.isdisjoint(day) for day in between) <= MOST_BETWEEN:
                 depth = max(depth, _of_half(weeks))
-        return STEP * max(depth, self._by_hours(known, slot))
+        return STEP * max(depth, self._by_hours(side, slot))
 
-    def _by_hours(self, known: dict[int, int], slot: int) -> int:
+    def _by_hours(self, side: int, slot: int) -> int:
         """How far something goes, in steps, that comes every hour, or every few hours; 0 where nothing does."""
-        hour = slot - slot % HOUR
-        if not any(at < hour and slot - at <= HOURS_APART[-1] * HOUR + NEAR for at in known):
+        visits, known, hour, depth = (
+            self._visits.get(side, {}),
+            self._known.get(side, {}),
+            slot - slot % HOUR,
+            0,
+        )
+        if not visits:
             return 0
-        depth = 0
         for apart in HOURS_APART:
             lag = apart * HOUR
-            times = _depths(known, [_near(slot - time * lag, NEAR, hour) for time in LAST_TIMES])
+            times = _depths(visits, [_near(slot - time * lag, NEAR, hour) for time in LAST_TIMES])
             # an outage that lasts comes every hour too, but does not go in between
             came = [
                 deep if slot - time * lag - lag // 2 not in known else 0
@@ -210,6 +214,11 @@ class Episodes:
     def _known(self) -> dict[int, dict[int, int]]:
         """By side, the depth of each slot."""
         return self._by_side(np.ones(len(self.slot), dtype=np.bool_))
+
+    @cached_property
+    def _passing(self) -> dict[int, dict[int, int]]:
+        """By side, the depth of each slot of what has not shown to last by the beginning of the day."""
+        return self._by_side(self.side < LASTING)
 
     @cached_property
     def _anything(self) -> set[int]:
