@@ -148,14 +148,10 @@ class Episodes:
 
     def _by_hours(self, side: int, slot: int) -> int:
         """How far something goes, in steps, that comes every hour, or every few hours; 0 where nothing does."""
-        visits, known, hour, depth = (
-            self._visits.get(side, {}),
-            self._known.get(side, {}),
-            slot - slot % HOUR,
-            0,
-        )
+        visits, known = self._passing.get(side, {}), self._known.get(side, {})
         if not visits:
             return 0
+        hour, depth = slot - slot % HOUR, 0
         for apart in HOURS_APART:
             lag = apart * HOUR
             times = _depths(visits, [_near(slot - time * lag, NEAR, hour) for time in LAST_TIMES])

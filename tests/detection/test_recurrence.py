@@ -305,6 +305,17 @@ def test_splitting_the_windows_of_an_hourly_job_changes_nothing(rate: float, blo
     assert verdicts == whole.ledger.verdict.tolist()
 
 
+@pytest.mark.parametrize("first", range(40))
+def test_what_the_hour_itself_has_shown_changes_no_rule_of_hours(first: int) -> None:
+    earlier = [_minute(0, slot) for slot in range(first, 102) if slot % 6 != 2]
+    within = [_minute(0, slot) for slot in range(102, 108)]
+    told, later = (
+        _records(3, *slots).usual(3, _at(*within)).tolist() for slots in (earlier, earlier + within)
+    )
+    assert any(told)
+    assert told == later
+
+
 def test_hours_count_up_to_the_hour_that_began_last_and_what_fills_them_does_not() -> None:
     hourly = _records(3, *(_minute(0, slot) for slot in (13, 19, 25)))
     around = hourly.usual(3, _at(*(_minute(0, slot) for slot in (29, 30, 31, 32, 33))))
