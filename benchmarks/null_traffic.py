@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WEEK: Final = 10_080
 DAY: Final = 1440
 FIRST_MINUTE: Final = 29_000_160 + 3 * DAY
-"""A midnight, UTC, of a Monday."""
+"""A midnight, UTC, of a Sunday, with which the five working days of these worlds begin."""
 CHANGE_OF_CLOCKS: Final = 2 * WEEK
 """Minutes after the first at which summer time begins."""
 ERRORS: Final = 0.002
@@ -37,7 +37,7 @@ class Null:
     daily
         Half the range of the daily shape, on the log scale.
     weekend
-        What the traffic is multiplied by on Saturdays and Sundays.
+        What the traffic is multiplied by on the other two days.
     wobble
         Standard deviation of single minutes beyond chance: of log traffic, of the logit of the hit rate, of log latency.
     memory
@@ -49,7 +49,7 @@ class Null:
     clocks
         Whether the daily shape comes an hour earlier once summer time has begun.
     office
-        Hours, UTC, at which offices open, where they are all that asks: ten hours from Monday to Friday by their own clocks; 3 % of that is left at other times.
+        Hours, UTC, at which offices open, where they are all that asks: ten hours on five days by their own clocks; 3 % of that is left at other times.
     """
 
     name: str
