@@ -106,7 +106,7 @@ def best_forecast(level: Floats, first_hour: int, drift: Floats) -> Forecast:
     tried = _forecasts(level, (day, week), slots, half_lives, drift)
     score, typical = tried.scores()
     begins = slots % DAY < DAY_BEGINS_HOURS
-    leader = _leader(score, len(half_lives), tried, begins)
+    leader = _leader(score, len(half_lives), tried, begins, np.ptp(day.repeated, axis=0))
     shape, at = np.divmod(leader, len(half_lives))
     return Forecast(
         level=tried.level(shape, at),
@@ -170,24 +170,42 @@ def followed(seen: Floats, half_lives: Floats, drift: Floats, tested: int) -> tu
     return found, now.reshape(form)
 
 
-def _leader(score: Floats, half_lives: int, tried: _Tried, begins: np.typing.NDArray[np.bool_]) -> _Places:
+def _leader(
+    score: Floats, half_lives: int, tried: _Tried, begins: np.typing.NDArray[np.bool_], reach: Floats
+) -> _Places:
     """The forecast of the least score for each signal; with a shape only where it is better by the margin."""
     signals = np.arange(score.shape[1])
-    score[half_lives:] *= 1.0 / SEASON_MARGIN
-    weekly = _WEEKLY * half_lives
-    leader: _Places = score[:weekly].argmin(axis=0)
-    if len(score) <= weekly:
+    leader: _Places = score[:half_lives].argmin(axis=0)
+    if len(score) == half_lives:
         return leader
+    shaped = score[half_lives : _WEEKLY * half_lives].argmin(axis=0)
+    without, with_day = (
+        _mean_size(tried.error(np.full(len(signals), shape), at), reach)
+        for shape, at in enumerate((leader, shaped))
+    )
+    leader = np.where(with_day <= SEASON_MARGIN * without, half_lives + shaped, leader)
+    score[half_lives:] *= 1.0 / SEASON_MARGIN
     # the week matters in the few hours in which a day of another kind begins, which its mean hardly shows
     beginning, _ = tried.scores(begins)
     best = score[leader, signals]
-    for at in range(weekly, len(score)):
+    for at in range(_WEEKLY * half_lives, len(score)):
         now, so_far = beginning[at], beginning[leader, signals]
         better = score[at] < best
         better |= (now <= SEASON_MARGIN * so_far) & (score[at] * SEASON_MARGIN**2 <= best)
         best = np.where(better, score[at], best)
         leader = np.where(better, at, leader)
     return leader
+
+
+def _mean_size(error: Floats, reach: Floats) -> Floats:
+    """The mean absolute error, (signals,), over hours, clipped at four typical ones or, where it is more, the shape's reach.
+
+    What the shape would have told is not wild: by four typical errors alone, a level that stands at the night's has hardly an error by day.
+    """
+    size = np.abs(error)
+    known = np.isfinite(size)
+    clipped = np.minimum(size, np.maximum(4.0 * median(size), reach))
+    return np.asarray(np.where(known, clipped, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def _score(error: Floats) -> tuple[Floats, Floats]:

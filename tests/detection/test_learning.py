@@ -118,6 +118,34 @@ def _expected(levels: Floats, hours: np.typing.NDArray[np.int64]) -> Floats:
     return link
 
 
+@pytest.mark.parametrize("days", [3, 4, 5, 8, 12])
+@pytest.mark.parametrize("opens", [9, 17], ids=["within a day", "across midnight"])
+def test_office_hours_are_expected_from_the_fourth_day_on(opens: int, days: int) -> None:
+    """The night stands still, and by the median is most of the time: what a shape explains may not be left out as wild."""
+    for seed in range(5):
+        true = _office(days * 24, opens)
+        _, season, _ = learned(true + 0.1 * np.random.default_rng(seed).normal(size=len(true)))
+        office = (np.arange(24) - opens) % 24 < 10
+        assert season[office].min() - season[~office].max() > 3.5 * 0.5
+
+
+def test_a_fall_at_noon_on_the_fifth_day_of_an_office_is_told() -> None:
+    noon = 4 * 1440 + 720
+
+    def fault(plan: Course) -> None:
+        hour = np.arange(len(plan.traffic)) % 1440 // 60
+        plan.traffic[(hour < 9) | (hour >= 18)] *= 0.03
+        plan.traffic[noon : noon + 30] *= 0.05
+
+    block = windows(noon + 40, fault=fault, noise=0.1, traffic=300.0)
+    told = [
+        o
+        for o in judge(None, block, Policy()).observations
+        if o.window_end_minute > block.first_minute + noon
+    ]
+    assert {(o.metric_name, o.direction) for o in told} == {("throughput", "drop")}
+
+
 @pytest.mark.parametrize("opens", [9, 17], ids=["within a day", "across midnight"])
 @pytest.mark.parametrize("weeks", [2, 4])
 def test_days_off_have_a_course_of_their_own(opens: int, weeks: int) -> None:
