@@ -16,6 +16,7 @@ from auditor.detection.seasons import (
     LEAST_DAYS,
     LEAST_WEEKS,
     WEEK,
+    WEEK_DAYS,
     WHOLE_DAY_HOURS,
     hours_of_week,
     read_week,
@@ -33,6 +34,12 @@ HALF_LIVES: Final = (1.0, 4.0, 24.0, float("inf"))
 """Hours: how fast the local level may follow; the one that has predicted best is used."""
 BEND_SHARE: Final = 1 / 3
 """Of the bend of the daily shape, what the line between two hours may be off by, as a standard deviation."""
+FLAT: Final = 2.0
+"""Deviations of the drift within which an hour is as the one before."""
+JUMP: Final = 4.0
+"""How many times that the season has to change between flat hours to change at once."""
+AROUND_THE_HOUR: Final = 15
+"""Minutes before and after an hour begins in which it may."""
 UNSEEN_WEEK: Final = 1.4
 """On the log scale, how far traffic may be off before two weeks have been seen: a day may be four times as busy as another."""
 UNSEEN_WEEKEND: Final = 4.6
@@ -134,19 +141,41 @@ class Profile:
         return hours_of_week(self.season, self.week) if self.season.any() or self.week.any() else None
 
     @cached_property
+    def _jumps(self) -> Floats:
+        """What of the step from each hour of the week to the next happens at once, when the next begins, shape (signals, 168).
+
+        Where traffic has been at one level in all of an hour and at another in all of the next, it has changed between them: what
+        changes within an hour would show in the mean of that hour, and be no flat one.
+        """
+        step = np.roll(self.season, -1, axis=1) - self.season
+        flat = FLAT * np.sqrt(self.drift)[:, None]
+        is_flat = np.abs(step) <= flat
+        at_once = (np.abs(step) > JUMP * flat) & np.roll(is_flat, 1, axis=1) & np.roll(is_flat, -1, axis=1)
+        return np.tile(np.where(at_once, step, 0.0), WEEK_DAYS)
+
+    @cached_property
     def _missed(self) -> Floats:
         """The variance by which lines between hours miss the season, by hour of the week, shape (signals, 168).
 
-        Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season: a
-        third of what exceeds two deviations of the drift counts as a standard deviation.
+        Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season but for
+        jumps: a third of what exceeds two deviations of the drift counts as a standard deviation.
         """
         shape = self._shape
         assert shape is not None
-        bend = np.abs(np.roll(shape, 1, axis=1) - 2.0 * shape + np.roll(shape, -1, axis=1))
-        bend = np.maximum(
-            np.maximum(bend, np.roll(bend, -1, axis=1)) - 2.0 * np.sqrt(self.drift)[:, None], 0.0
-        )
-        return np.asarray((bend * BEND_SHARE) ** 2)
+        step = np.roll(shape, -1, axis=1) - shape - self._jumps
+        bend = np.abs(step - np.roll(step, 1, axis=1))
+        return _off_by(np.maximum(bend, np.roll(bend, -1, axis=1)), self.drift[:, None])
+
+    def _season_at(self, shape: Floats, minutes: np.typing.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """The season at each minute, and the variance by which that misses it, both of shape (signals, n)."""
+        season, slot = _between_hours(shape, minutes)
+        missed = self._missed[:, slot]
+        for i in np.flatnonzero(self._jumps.any(axis=1)):
+            jump, since = self._jumps[i, slot], (minutes - 30) % 60 - 30.0
+            done = np.minimum(np.maximum(0.5 + since / (2.0 * AROUND_THE_HOUR), 0.0), 1.0)
+            season[i] += (done - (since + 30.0) / 60.0) * jump
+            missed[i] += np.where((done > 0.0) & (done < 1.0), _off_by(np.abs(jump), self.drift[i]), 0.0)
+        return season, missed
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
@@ -163,8 +192,8 @@ class Profile:
         if shape is None:
             drift = np.repeat(drift, len(minutes), axis=1)
         else:
-            season, slot = _between_hours(shape, minutes)
-            drift = drift + self._missed[:, slot]
+            season, missed = self._season_at(shape, minutes)
+            drift = drift + missed
             drift[_SIZE] += _entries(link[_SIZE], season[_SIZE])
             link = link + season
         behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
@@ -317,6 +346,11 @@ def _between_hours(
     since = (minutes - 30) % (60 * WEEK)
     slot, share = since // 60, (since % 60) / 60.0
     return shape[..., slot] * (1.0 - share) + shape[..., (slot + 1) % WEEK] * share, slot
+
+
+def _off_by(change: Floats, drift: Floats) -> Floats:
+    """The variance of where in a change of the season a minute is, as a share of what is more than the drift of an hour."""
+    return np.asarray((BEND_SHARE * np.maximum(change - FLAT * np.sqrt(drift), 0.0)) ** 2)
 
 
 def _entries(level: Floats, season: Floats) -> Floats:

@@ -129,21 +129,48 @@ def test_office_hours_are_expected_from_the_fourth_day_on(opens: int, days: int)
         assert season[office].min() - season[~office].max() > 3.5 * 0.5
 
 
-def test_a_fall_at_noon_on_the_fifth_day_of_an_office_is_told() -> None:
-    noon = 4 * 1440 + 720
+def test_a_fall_on_the_fifth_evening_of_an_office_far_west_is_told() -> None:
+    evening = 4 * 1440 + 20 * 60
 
     def fault(plan: Course) -> None:
         hour = np.arange(len(plan.traffic)) % 1440 // 60
-        plan.traffic[(hour < 9) | (hour >= 18)] *= 0.03
-        plan.traffic[noon : noon + 30] *= 0.05
+        plan.traffic[(hour < 16) & (hour >= 2)] *= 0.03
+        plan.traffic[evening : evening + 30] *= 0.05
 
-    block = windows(noon + 40, fault=fault, noise=0.1, traffic=300.0)
+    block = windows(evening + 40, fault=fault, noise=0.1, traffic=300.0, daily=0.0)
     told = [
         o
         for o in judge(None, block, Policy()).observations
-        if o.window_end_minute > block.first_minute + noon
+        if o.window_end_minute > block.first_minute + evening
     ]
     assert {(o.metric_name, o.direction) for o in told} == {("throughput", "drop")}
+
+
+def _outlook(levels: Floats, minutes: list[int]) -> tuple[Floats, Floats]:
+    """The throughput expected at minutes after the history, and its drift."""
+    profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
+    at = 60 * (FIRST_HOUR + len(levels)) + np.array(minutes)
+    outlook = profile.outlook(at, int(at[0]) // 60 * 60)
+    return outlook.link[AT["throughput"]], outlook.drift[AT["throughput"]]
+
+
+def test_what_changes_between_two_hours_is_expected_to_change_then() -> None:
+    levels = _office(12 * 24)[-10 * 24 :] + 0.1 * np.random.default_rng(7).normal(size=10 * 24)
+    night, before, around, after, office = (60 * 9 + minute for minute in (-180, -20, 5, 20, 180))
+    link, drift = _outlook(levels, [night, before, around, after, office])
+    assert link[1] == pytest.approx(link[0], abs=0.1)
+    assert link[3] == pytest.approx(link[4], abs=0.1)
+    assert link[0] + 0.5 < link[2] < link[4] - 0.5
+    # nobody knows the minute
+    assert drift[2] > 10 * drift[0]
+    np.testing.assert_allclose(drift[[1, 3, 4]], drift[0], rtol=0.1)
+
+
+def test_what_changes_within_an_hour_may_do_so_in_any_of_its_minutes() -> None:
+    levels = _office(12 * 24)[-10 * 24 :] + 0.1 * np.random.default_rng(7).normal(size=10 * 24)
+    levels[9::24] -= 1.5
+    _, drift = _outlook(levels, [60 * 9 + minute for minute in (-180, -20, 20, 40)])
+    assert np.all(drift[1:] > 5 * drift[0])
 
 
 @pytest.mark.parametrize("opens", [9, 17], ids=["within a day", "across midnight"])
