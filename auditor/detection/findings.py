@@ -358,12 +358,12 @@ def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
     return [dropped, _levelled(side, found & settled, leak & settled, never, settled=settled)]
 
 
-def silence_probability(profile: Profile, expected: Floats, drift: Floats, run: Floats) -> Floats:
-    """The probability that nothing comes for `run` minutes in a row, each expecting `expected` lookups.
+def silence_probability(profile: Profile, expected: Floats, minutes: Floats) -> Floats:
+    """The probability that nothing comes in as much time as so many `minutes` are worth that each expect `expected` lookups.
 
-    What follows a miss, a set or an eviction, is no further chance to be heard. Of the negative binomial with the throughput's `drift` shared by all the minutes and its spread averaging out.
+    What follows a miss, a set or an eviction, is no further chance to be heard. Of the negative binomial with the throughput's drift shared by all the minutes and its spread averaging out.
     """
-    minutes = np.maximum(run, 1.0)
-    size = 1.0 / np.expm1(drift + profile.spread[AT["throughput"]] / minutes)
-    low, _ = count_tails(np.zeros(len(run)), np.maximum(expected * minutes, 1e-9), size)
-    return np.where(run > 0, low, 1.0)
+    at = AT["throughput"]
+    size = 1.0 / np.expm1(profile.drift[at] + profile.spread[at] / np.maximum(minutes, 1.0))
+    low, _ = count_tails(np.zeros(len(minutes)), np.maximum(expected * minutes, 1e-9), size)
+    return low

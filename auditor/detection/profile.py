@@ -47,6 +47,8 @@ UNSEEN_WEEKEND: Final = 4.6
 WEEKENDS: Final = (20, 106)
 """Hours of the week, counted from 1970-01-01: from Thursday 20:00 UTC, when Friday begins in the east of the Gulf, to Monday 10:00, when Sunday ends in Hawaii."""
 _SIZE: Final = AT["cache_size"]
+_THROUGHPUT: Final = AT["throughput"]
+_WEEK_MINUTES: Final = 60 * WEEK
 _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
 
 
@@ -142,15 +144,16 @@ class Profile:
 
     @cached_property
     def _jumps(self) -> Floats:
-        """What of the step from each hour of the week to the next happens at once, when the next begins, shape (signals, 168).
+        """What of the step from each hour of the week to the next the traffic makes at once, when the next begins, shape (168,).
 
-        Where traffic has been at one level in all of an hour and at another in all of the next, it has changed between them: what
-        changes within an hour would show in the mean of that hour, and be no flat one.
+        Where it has been at one level in all of an hour and at another in all of the next, it has changed between them: what
+        changes within an hour would show in the mean of that hour, and be no flat one. What follows from traffic takes its time.
         """
-        step = np.roll(self.season, -1, axis=1) - self.season
-        flat = FLAT * np.sqrt(self.drift)[:, None]
+        season = self.season[_THROUGHPUT]
+        step = np.roll(season, -1) - season
+        flat = FLAT * math.sqrt(self.drift[_THROUGHPUT])
         is_flat = np.abs(step) <= flat
-        at_once = (np.abs(step) > JUMP * flat) & np.roll(is_flat, 1, axis=1) & np.roll(is_flat, -1, axis=1)
+        at_once = (np.abs(step) > JUMP * flat) & np.roll(is_flat, 1) & np.roll(is_flat, -1)
         return np.tile(np.where(at_once, step, 0.0), WEEK_DAYS)
 
     @cached_property
@@ -162,7 +165,8 @@ class Profile:
         """
         shape = self._shape
         assert shape is not None
-        step = np.roll(shape, -1, axis=1) - shape - self._jumps
+        step = np.roll(shape, -1, axis=1) - shape
+        step[_THROUGHPUT] -= self._jumps
         bend = np.abs(step - np.roll(step, 1, axis=1))
         return _off_by(np.maximum(bend, np.roll(bend, -1, axis=1)), self.drift[:, None])
 
@@ -170,12 +174,38 @@ class Profile:
         """The season at each minute, and the variance by which that misses it, both of shape (signals, n)."""
         season, slot = _between_hours(shape, minutes)
         missed = self._missed[:, slot]
-        for i in np.flatnonzero(self._jumps.any(axis=1)):
-            jump, since = self._jumps[i, slot], (minutes - 30) % 60 - 30.0
+        if self._jumps.any():
+            jump, since = self._jumps[slot], (minutes - 30) % 60 - 30.0
             done = np.minimum(np.maximum(0.5 + since / (2.0 * AROUND_THE_HOUR), 0.0), 1.0)
-            season[i] += (done - (since + 30.0) / 60.0) * jump
-            missed[i] += np.where((done > 0.0) & (done < 1.0), _off_by(np.abs(jump), self.drift[i]), 0.0)
+            season[_THROUGHPUT] += (done - (since + 30.0) / 60.0) * jump
+            happens = (done > 0.0) & (done < 1.0)
+            missed[_THROUGHPUT] += np.where(happens, _off_by(np.abs(jump), self.drift[_THROUGHPUT]), 0.0)
         return season, missed
+
+    def minutes_worth(self, minutes: np.typing.NDArray[np.int64], run: Floats) -> Floats:
+        """How many minutes of its own traffic the `run` of minutes that end with each is worth, shape (n,).
+
+        By the season, and less where nobody knows when that changes: a minute counts as the drift does in all of what it may be off by.
+        """
+        so_far = self._traffic_so_far
+        if so_far is None:
+            return run
+        end = minutes % _WEEK_MINUTES + 1
+        weeks, begin = np.divmod(end - run.astype(np.int64), _WEEK_MINUTES)
+        heard = so_far[end] - so_far[begin] - weeks * so_far[-1]
+        assert self._shape is not None
+        now, _ = self._season_at(self._shape, minutes)
+        return np.asarray(heard / exact_exp(now[_THROUGHPUT]))
+
+    @cached_property
+    def _traffic_so_far(self) -> Floats | None:
+        """The traffic that the season says of each week's first minutes, none to all, shape (10081,); None where there is no season."""
+        if self._shape is None:
+            return None
+        season, missed = self._season_at(self._shape, np.arange(_WEEK_MINUTES))
+        drift = self.drift[_THROUGHPUT]
+        sure = drift / (drift + missed[_THROUGHPUT])
+        return np.concatenate([[0.0], np.cumsum(exact_exp(season[_THROUGHPUT]) * sure)])
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
@@ -223,7 +253,7 @@ class Profile:
                 doubt[0] = math.inf
             return doubt
         # the shape of the week is shrunk by weeks / (weeks + 1): half as much again as this is missing from it
-        week, _ = _between_hours(np.abs(self.week[AT["throughput"]]), minutes)
+        week, _ = _between_hours(np.abs(self.week[_THROUGHPUT]), minutes)
         return np.array([1.5 * week / weeks] * 2)
 
     def spread_at(self, at: int | slice, weight: Floats) -> Floats:
@@ -252,7 +282,7 @@ class Profile:
         levels = follow_through(self.level, shown, *gain_and_bound(self.half_life, self.drift))
         away = shown[:, RESPONDING_AT] - levels[:-1, RESPONDING_AT]
         share = share_moved(away, self.half_life[RESPONDING_AT], self.drift[RESPONDING_AT])
-        loads = self.load.through(hour, seen, share, float(self.drift[AT["throughput"]]))
+        loads = self.load.through(hour, seen, share, float(self.drift[_THROUGHPUT]))
         return [Standing(level, load) for level, load in zip(levels[1:], loads, strict=True)]
 
     def standing_at(self, standings: list[Standing]) -> Profile:

@@ -192,7 +192,7 @@ def read(
     full = Once(lambda: score(profile, signals, outlook(), lead, sequences))
     tested = full() if one is None else score_one(one, signals, block.first_minute, sequences, full)
     traffic = bare_exp(outlook().link[_THROUGHPUT, lead:]) if one is None else one.traffic(block.first_minute)
-    silence = _silence(profile, signals, outlook, lead, absent_run)
+    silence = _silence(profile, signals, outlook, block.first_minute, absent_run)
     silent = (absent_run >= SILENT_MINUTES) & (silence <= alpha)
     strange = Strange(tested, find(profile, tested, levels, policy), silent, absent_run)
     minutes = np.arange(block.first_minute, block.last_minute + 1)
@@ -249,11 +249,16 @@ def _while_learning(
 
 
 def _silence(
-    profile: Profile, signals: Signals, outlook: Callable[[], Outlook], lead: int, absent_run: Floats
+    profile: Profile,
+    signals: Signals,
+    outlook: Callable[[], Outlook],
+    first_minute: int,
+    absent_run: Floats,
 ) -> Floats:
-    """The probability of each run of minutes without a row; 1 where the window is there."""
+    """The probability of each run of minutes without a row, from `first_minute` on; 1 where the window is there."""
     silence, absent = np.ones(len(absent_run)), absent_run > 0.0
     if absent.any():
+        lead = signals.value.shape[1] - len(absent_run)
         link, drift = outlook().link, outlook().drift[_THROUGHPUT, lead:]
         heard = exact_exp(lookups_of(profile, link))
         # a pause is judged by as few lookups as there were in the last hours, or in the last minutes
@@ -261,7 +266,8 @@ def _silence(
         asked = gathered_of(signals.value[_GETS], heard[None])
         minutes, _ = unusual_lookups(asked, drift, profile.spread[_THROUGHPUT], lead)
         heard = heard[lead:] * exact_exp(np.minimum(hours, minutes[0]))
-        silence[absent] = silence_probability(profile, heard[absent], drift[absent], absent_run[absent])
+        worth = profile.minutes_worth(first_minute + np.flatnonzero(absent), absent_run[absent])
+        silence[absent] = silence_probability(profile, heard[absent], worth)
     return silence
 
 
