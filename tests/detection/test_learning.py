@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import poisson
 
 from auditor.detection.fold import judge
-from auditor.detection.hours import History, Part
+from auditor.detection.hours import History
 from auditor.detection.learning import learn
 from auditor.detection.policy import Policy
 from auditor.detection.profile import Profile
@@ -19,6 +19,7 @@ from auditor.detection.seasons import daily_shape, hours_of_week, weekly_shape
 from auditor.detection.signals import AT, SIGNALS
 from auditor.detection.state import no_peaks
 from benchmarks.null_traffic import NULLS, healthy
+from tests.detection.histories import FIRST_HOUR, history, office
 from tests.detection.simulated import windows
 
 if TYPE_CHECKING:
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
     from tests.detection.simulated import Course
 
 Floats = np.typing.NDArray[np.float64]
-FIRST_HOUR = 24 * 20_139
-
-
-def history(levels: Floats) -> History:
-    """Hours in which every signal has these levels, on their link scale."""
-    parts = np.zeros((len(levels), len(SIGNALS), len(Part)))
-    parts[:, :, Part.LEVEL] = levels[:, None]
-    parts[:, :, Part.SPREAD] = 0.01
-    parts[:, :, Part.WEIGHT] = 100.0
-    parts[:, :, Part.COUNT] = 60.0
-    peaks = np.repeat(no_peaks()[None], len(levels), axis=0)
-    return History.empty().with_hours(FIRST_HOUR, parts, peaks)
 
 
 def learned(levels: Floats) -> tuple[Floats, Floats, Floats]:
@@ -104,12 +93,6 @@ def _of_weekends(week: Floats) -> float:
     return float(week.reshape(7, 24)[5:].mean())
 
 
-def _office(hours: int, opens: int = 9) -> Floats:
-    """Ten office hours from the first five days on, at 4.0; at 0.5 otherwise, and on the sixth and seventh."""
-    since = (np.arange(hours) + FIRST_HOUR - opens) % (7 * 24)
-    return np.where((since < 5 * 24) & (since % 24 < 10), 4.0, 0.5)
-
-
 def _expected(levels: Floats, hours: np.typing.NDArray[np.int64]) -> Floats:
     """The throughput expected in the middles of hours after the history, on the link scale."""
     profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
@@ -123,10 +106,10 @@ def _expected(levels: Floats, hours: np.typing.NDArray[np.int64]) -> Floats:
 def test_office_hours_are_expected_from_the_fourth_day_on(opens: int, days: int) -> None:
     """The night stands still, and by the median is most of the time: what a shape explains may not be left out as wild."""
     for seed in range(5):
-        true = _office(days * 24, opens)
+        true = office(days * 24, opens)
         _, season, _ = learned(true + 0.1 * np.random.default_rng(seed).normal(size=len(true)))
-        office = (np.arange(24) - opens) % 24 < 10
-        assert season[office].min() - season[~office].max() > 3.5 * 0.5
+        of_office = (np.arange(24) - opens) % 24 < 10
+        assert season[of_office].min() - season[~of_office].max() > 3.5 * 0.5
 
 
 def test_a_fall_on_the_fifth_evening_of_an_office_far_west_is_told() -> None:
@@ -146,38 +129,11 @@ def test_a_fall_on_the_fifth_evening_of_an_office_far_west_is_told() -> None:
     assert {(o.metric_name, o.direction) for o in told} == {("throughput", "drop")}
 
 
-def _outlook(levels: Floats, minutes: list[int]) -> tuple[Floats, Floats]:
-    """The throughput expected at minutes after the history, and its drift."""
-    profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
-    at = 60 * (FIRST_HOUR + len(levels)) + np.array(minutes)
-    outlook = profile.outlook(at, int(at[0]) // 60 * 60)
-    return outlook.link[AT["throughput"]], outlook.drift[AT["throughput"]]
-
-
-def test_what_changes_between_two_hours_is_expected_to_change_then() -> None:
-    levels = _office(12 * 24)[-10 * 24 :] + 0.1 * np.random.default_rng(7).normal(size=10 * 24)
-    night, before, around, after, office = (60 * 9 + minute for minute in (-180, -20, 5, 20, 180))
-    link, drift = _outlook(levels, [night, before, around, after, office])
-    assert link[1] == pytest.approx(link[0], abs=0.1)
-    assert link[3] == pytest.approx(link[4], abs=0.1)
-    assert link[0] + 0.5 < link[2] < link[4] - 0.5
-    # nobody knows the minute
-    assert drift[2] > 10 * drift[0]
-    np.testing.assert_allclose(drift[[1, 3, 4]], drift[0], rtol=0.1)
-
-
-def test_what_changes_within_an_hour_may_do_so_in_any_of_its_minutes() -> None:
-    levels = _office(12 * 24)[-10 * 24 :] + 0.1 * np.random.default_rng(7).normal(size=10 * 24)
-    levels[9::24] -= 1.5
-    _, drift = _outlook(levels, [60 * 9 + minute for minute in (-180, -20, 20, 40)])
-    assert np.all(drift[1:] > 5 * drift[0])
-
-
 @pytest.mark.parametrize("opens", [9, 17], ids=["within a day", "across midnight"])
 @pytest.mark.parametrize("weeks", [2, 4])
 def test_days_off_have_a_course_of_their_own(opens: int, weeks: int) -> None:
     rng = np.random.default_rng(weeks)
-    true = _office(7 * 24 * (weeks + 1), opens)
+    true = office(7 * 24 * (weeks + 1), opens)
     levels = true[: -7 * 24] + 0.1 * rng.normal(size=7 * 24 * weeks)
     expected = _expected(levels, np.arange(7 * 24))
     # a third of what two weeks say of single hours is held back
@@ -185,7 +141,7 @@ def test_days_off_have_a_course_of_their_own(opens: int, weeks: int) -> None:
 
 
 def test_one_odd_day_is_no_course_of_its_weekday() -> None:
-    true = _office(21 * 24)
+    true = office(21 * 24)
     levels = true[: 14 * 24] + 0.1 * np.random.default_rng(1).normal(size=14 * 24)
     levels[9 * 24 : 10 * 24] = 0.5
     assert true[2 * 24 : 3 * 24].max() == 4.0, "a working day"
@@ -205,7 +161,7 @@ def test_what_an_odd_day_happens_to_share_with_noise_is_no_course_either() -> No
 
 def _weekends_that_surprised(last_weeks: float) -> History:
     """Four weeks of an office in which every test was at 30 in what are office hours on other days, in the last two weeks at `last_weeks`; else at 1."""
-    levels = _office(28 * 24) + 0.1 * np.random.default_rng(6).normal(size=28 * 24)
+    levels = office(28 * 24) + 0.1 * np.random.default_rng(6).normal(size=28 * 24)
     slots = FIRST_HOUR + np.arange(len(levels))
     off = ((slots - 9) % (7 * 24) >= 5 * 24) & ((slots - 9) % 24 < 10)
     peaks = np.where(off, np.where(np.arange(len(levels)) < 14 * 24, 30.0, last_weeks), 1.0)
@@ -232,7 +188,7 @@ def test_days_off_before_they_were_known_are_no_tail_of_what_is_judged_since() -
 
 
 def test_the_shape_of_the_week_is_known_since_it_was_first_learned() -> None:
-    levels = _office(28 * 24)
+    levels = office(28 * 24)
     at, known = AT["throughput"], None
     ends = [FIRST_HOUR + 24 * days for days in (13, 14, 15, 28)]
     since = []
@@ -262,7 +218,7 @@ def test_a_shape_out_of_sample_has_seen_nothing_of_its_own_day() -> None:
 
 
 def test_the_shape_of_the_week_is_read_back_bit_for_bit() -> None:
-    levels = _office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
+    levels = office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
     profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
     stored = json.loads(json.dumps(profile.as_json()))
     read = Profile.from_json(stored)
@@ -272,7 +228,7 @@ def test_the_shape_of_the_week_is_read_back_bit_for_bit() -> None:
 
 
 def test_a_profile_stays_small_where_all_signals_have_a_course_of_the_day_and_the_week() -> None:
-    levels = _office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
+    levels = office(28 * 24) + 0.1 * np.random.default_rng(4).normal(size=28 * 24)
     profile = learn(history(levels), 60 * (FIRST_HOUR + len(levels)))
     assert profile.season.any(axis=1).all()
     assert profile.week.any(axis=1).all()
@@ -281,7 +237,7 @@ def test_a_profile_stays_small_where_all_signals_have_a_course_of_the_day_and_th
 
 
 def test_a_profile_from_before_weekdays_had_courses_is_read() -> None:
-    levels = _office(28 * 24)
+    levels = office(28 * 24)
     stored = learn(history(levels), 60 * (FIRST_HOUR + len(levels))).as_json()
     stored["signals"]["throughput"]["week"] = [0.5, 0.0, 0.0, 0.0, 0.0, -1.0, -2.0]
     del stored["signals"]["throughput"]["week_since"]
