@@ -44,6 +44,8 @@ class Fault:
         Minutes after the one it began in that have no row.
     corrupts
         Whether windows are written wrong.
+    meanwhile
+        What may be named at first: while nothing arrives nobody knows more.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Fault:
     during: Callable[[World, int], None] | None = None
     absent: int = 0
     corrupts: bool = False
+    meanwhile: str | None = None
 
 
 def draw(kind: str, shape: Shape, world: World, random: np.random.Generator) -> Fault:
@@ -90,6 +93,20 @@ def _flush(kind: str, _shape: Shape, _world: World, _random: np.random.Generator
 
 def _restart(kind: str, _shape: Shape, _world: World, _random: np.random.Generator) -> Fault:
     return Fault(kind, "flush", "a minute without a row", LASTS, _clear, _nothing, absent=1)
+
+
+def _outage(kind: str, _shape: Shape, _world: World, random: np.random.Generator) -> Fault:
+    minutes = int(random.integers(2, 7))
+    return Fault(
+        kind,
+        "flush",
+        f"{minutes} minutes without a row",
+        LASTS,
+        _clear,
+        _nothing,
+        absent=minutes,
+        meanwhile="silence",
+    )
 
 
 def _capacity_cut(kind: str, shape: Shape, world: World, random: np.random.Generator) -> Fault:
@@ -200,5 +217,6 @@ _DRAWN: Final[dict[str, Callable[[str, Shape, World, np.random.Generator], Fault
     "silence": _silence,
     "collector_fault": _collector_fault,
     "improvement": _improvement,
+    "outage": _outage,
 }
 KINDS: Final = tuple(_DRAWN)

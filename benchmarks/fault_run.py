@@ -160,6 +160,7 @@ def _fault_row(fault: Fault, origin: World, state: State, fork: _Fork, policy: P
     row: dict[str, Any] = {
         "kind": fault.kind,
         "cause": fault.cause,
+        "meanwhile": fault.meanwhile,
         "detail": fault.detail,
         "minute": fork.minute,
         "found": first is not None,

@@ -81,7 +81,7 @@ def graded(rows: Sequence[Row]) -> dict[str, float | int | None]:
         "since_beginning_median": _quantile(found, "delay", np.median),
         "since_beginning_p95": _quantile(found, "delay", _p95),
         "right": sum(row["told"] == row["cause"] for row in found),
-        "right_early": sum(row["told_early"] == row["cause"] for row in found),
+        "right_early": sum(row["told_early"] in (row["cause"], row["meanwhile"]) for row in found),
         "incidents": sum(row["incidents"] for row in found),
         "most_incidents": max((row["incidents"] for row in found), default=0),
         "unresolved": sum(row["unresolved"] for row in rows),

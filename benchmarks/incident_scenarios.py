@@ -89,6 +89,12 @@ def _half_of_the_size(columns: Columns, start: int) -> None:
         columns[name][start:] *= 0.5
 
 
+def _silent_from_the_first(columns: Columns, start: int) -> None:
+    """What goes down takes the minute with it in which it does."""
+    for name in columns:
+        columns[name][start] = 0.0 if name in COUNTS else np.nan
+
+
 _OVERLOADED: Final = (
     _error("BackendUnavailable", 412, "503 from the model: overloaded"),
     _error("TimeoutError", 61, "no answer within 3000 ms from 10.4.0.17:8080"),
@@ -98,6 +104,7 @@ _TIMEOUTS: Final = (_error("TimeoutError", 9, "no answer within 3000 ms"),)
 SCENARIOS: Final[dict[str, Scenario]] = {
     "flush": Scenario(("flush",), 6, keys=("answers:v2:what is a cache", "answers:v2:how to cook rice")),
     "restart": Scenario(("restart",), 8, seed=2),
+    "outage": Scenario(("outage",), 12, seed=2, change=_silent_from_the_first),
     "capacity_cut": Scenario(("capacity_cut",), 14, seed=1),
     "ttl_cut": Scenario(("ttl_cut",), 20, seed=1),
     "key_change": Scenario(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.impact import window_contributions
+from auditor.detection.incidents import SILENCE, began, pause_of
 from auditor.detection.signals import AT, LATENCY_OFFSET
 from auditor.detection.signature import SIGNALS, IncidentSignature, Signal
 from auditor.detection.tails.elementary import exact_exp
@@ -114,7 +115,7 @@ def accumulate(incident: Incident, flow: Flow, i: int, minute: int) -> None:
     """
     incident["extra_misses"] += float(flow.extra_misses[i])
     incident["added_ms"] += float(flow.added_ms[i])
-    if minute - incident["opened"] >= ONSET_MINUTES:
+    if minute - began(incident) >= ONSET_MINUTES:
         return
     for name in SIGNALS:
         trials = float(flow.trials[name][i])
@@ -155,13 +156,14 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
     """The joint signature of an incident so far."""
     signals = {name: _signal(name, incident["signals"].get(name), profile) for name in SIGNALS}
     highest = profile.highest[AT["cache_size"]]
+    silent = pause_of(incident)
     return IncidentSignature(
         windows=max((sums["windows"] for sums in incident["signals"].values()), default=1),
         signals=signals,
         flagged={
             part["metric"]: part["direction"]
-            for part in incident["metrics"].values()
-            if part["first"] - incident["opened"] < ONSET_MINUTES
+            for key, part in incident["metrics"].items()
+            if part["first"] - began(incident) < ONSET_MINUTES and not (key == SILENCE and silent)
         },
         size_before=_known(incident["size_before"]),
         size_highest_known=float(exact_exp(np.array([highest]))[0] - 1.0)
@@ -171,6 +173,7 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
         elapsed=_elapsed(incident),
         quiet=incident["quiet"],
         size_earlier=_known(incident.get("size_earlier")),
+        silent_before=silent,
     )
 
 
@@ -181,15 +184,15 @@ def _known(value: float | None) -> float:
 def _opened_by_hit_rate(incident: Incident) -> bool:
     """Whether the minute that opened it had a finding of the hit rate: only then is it known for how long that had been leaning."""
     return any(
-        part["metric"] == "hit_rate" and part["first"] == incident["opened"]
+        part["metric"] == "hit_rate" and part["first"] == began(incident)
         for part in incident["metrics"].values()
     )
 
 
 def _elapsed(incident: Incident) -> int:
     """Minutes from the opening to the newest window of the signals; 0 where an older version did not note them."""
-    newest = [sums.get("newest", incident["opened"] - 1) for sums in incident["signals"].values()]
-    return int(max(newest, default=incident["opened"] - 1) - incident["opened"] + 1)
+    newest = [sums.get("newest", began(incident) - 1) for sums in incident["signals"].values()]
+    return int(max(newest, default=began(incident) - 1) - began(incident) + 1)
 
 
 def _signal(name: str, sums: dict[str, Any] | None, profile: Profile) -> Signal:

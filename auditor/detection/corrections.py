@@ -17,7 +17,7 @@ import numpy as np
 from auditor.detection.answers import Answer, Says, Share, effect_of_part, ignored, with_answer
 from auditor.detection.findings import INFO
 from auditor.detection.hours import MINUTES, Part, summarise_hours
-from auditor.detection.incidents import TRACKS, fingerprint, is_open
+from auditor.detection.incidents import TRACKS, fingerprint, is_open, opened_in
 from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
 from auditor.detection.state import no_peaks
 from auditor.detection.validity import broken_identities
@@ -82,8 +82,9 @@ def _track_of(memory: Memory, answer: Answer, implementation_type: str) -> str |
         incident = memory.tracks.get(track)
         if incident is None:
             continue
+        named = opened_in(track, incident)
         for key in incident["metrics"]:
-            if fingerprint(implementation_type, track, incident["opened"], key) == answer.fingerprint:
+            if fingerprint(implementation_type, named, incident["opened"], key) == answer.fingerprint:
                 return track
     return None
 

@@ -11,7 +11,16 @@ from auditor.detection.catalogue import Category
 from auditor.detection.diagnosis.ranking import rank_causes
 from auditor.detection.findings import INFO
 from auditor.detection.impact import incident_impact
-from auditor.detection.incidents import COLLECTOR, METRICS, fingerprint, incident_id, severity_of
+from auditor.detection.incidents import (
+    COLLECTOR,
+    METRICS,
+    SILENCE,
+    fingerprint,
+    incident_id,
+    opened_in,
+    pause_of,
+    severity_of,
+)
 from auditor.detection.judgement import Observation
 from auditor.detection.signature import SIGNALS as SIGNATURE_SIGNALS
 from auditor.detection.signature import Cause, IncidentSignature, Signal
@@ -58,6 +67,7 @@ def observations_of(
         if profile is None
         else {"learned_minute": profile.learned_minute, "windows": profile.windows},
         "resolved_minute": incident["resolved"],
+        **_pause(incident),
     }
     observations = [_observation(implementation_type, track, incident, key, shared) for key in keys]
     for key, observation in zip(keys, observations, strict=True):
@@ -108,10 +118,11 @@ def _observation(
         **({"returned": True} if worst.get("returned") else {}),
         **shared,
     }
+    named = opened_in(track, incident)
     category = Category.ANOMALY if part["direction"] in _improves(metric.name) else metric.category
     return Observation(
-        fingerprint=fingerprint(implementation_type, track, incident["opened"], key),
-        incident_id=incident_id(implementation_type, track, incident["opened"]),
+        fingerprint=fingerprint(implementation_type, named, incident["opened"], key),
+        incident_id=incident_id(implementation_type, named, incident["opened"]),
         implementation_type=implementation_type,
         severity=severity_of(incident, key),
         category=category,
@@ -125,6 +136,14 @@ def _observation(
         window_end_minute=part["last"] + 1,
         status="open" if incident["resolved"] is None else "resolved",
         evidence=evidence,
+    )
+
+
+def _pause(incident: Incident) -> dict[str, int]:
+    """For how long the cache was silent in an incident that has gone on since, and when operations came back."""
+    silent = pause_of(incident)
+    return (
+        {"silent_minutes": silent, "back_minute": incident["metrics"][SILENCE]["last"] + 1} if silent else {}
     )
 
 

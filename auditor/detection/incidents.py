@@ -2,6 +2,9 @@
 
 A track is a kind of incident that one cache can have one of at a time: `alarm` (something is worse), `notice` (something is different,
 and nothing worse) and `collector` (the windows themselves are wrong or missing). A track's incident is plain JSON and part of the state.
+
+A silence that ends in an alarm is that alarm's beginning: what restarts is silent, and comes back empty. It goes on in the track of alarms,
+under the name it was opened with.
 """
 
 from __future__ import annotations
@@ -26,11 +29,14 @@ TRACKS: Final = (ALARM, NOTICE, COLLECTOR)
 
 METRICS: Final = BY_NAME | {VALIDITY.name: VALIDITY, BASELINE.name: BASELINE}
 
+SILENCE: Final = "silence:absent"
 HITS: Final = "hits"
 _KIND: Final = {"hit_rate": HITS, "error_rate": "errors"} | dict.fromkeys(LATENCIES, "latency")
 """What hurts users, and may be another fault while an incident of something else is open; a cache's size follows."""
 AGAIN_AFTER_MINUTES: Final = 120
 """Minutes without a finding of a kind after which it is another fault, though something else has kept the incident open."""
+FAILS_BEFORE_MINUTES: Final = 5
+"""Minutes before a silence in which an alarm that opens is of the same fault."""
 NEW_NORMAL_AFTER_MINUTES: Final = 3 * 1440
 """An alarm that has lasted this long is what is normal now: it stays open, but its windows are learned from."""
 FIRST_DAY_MINUTES: Final = 1440
@@ -61,7 +67,43 @@ def opened(minute: int) -> Incident:
         "added_ms": 0.0,
         "reasons": [],
         "accepted": None,
+        "went_on": None,
+        "silent": 0,
     }
+
+
+def began(incident: Incident) -> int:
+    """The minute in which what the windows themselves show began: that of its opening, or the one in which a silence went on as an alarm."""
+    went_on: int | None = incident.get("went_on")
+    return incident["opened"] if went_on is None else went_on
+
+
+def silence_that_goes_on(tracks: dict[str, Any]) -> Incident | None:
+    """The silence that an alarm which begins now is the rest of: one that has paged, and is not over for as long as resolves it."""
+    incident: Incident | None = tracks.get(COLLECTOR)
+    if incident is None or incident["resolved"] is not None or list(incident["metrics"]) != [SILENCE]:
+        return None
+    return None if incident["metrics"][SILENCE]["warned"] is None else incident
+
+
+def track_of_silence(tracks: dict[str, Any], minute: int, run: int, policy: Policy) -> str:
+    """The track that silence of `run` minutes belongs to: its own, or that of the alarm which it is part of.
+
+    It is where the alarm opened in the last minutes before (what crashes fails first), or had a silence in the last two hours.
+    """
+    alarm = current(tracks, ALARM, minute, [], policy)
+    if alarm is None:
+        return COLLECTOR
+    silence = alarm["metrics"].get(SILENCE)
+    if silence is not None:
+        return ALARM if silence.get("quiet", 0) < AGAIN_AFTER_MINUTES else COLLECTOR
+    return ALARM if minute - run - began(alarm) < FAILS_BEFORE_MINUTES else COLLECTOR
+
+
+def pause_of(incident: Incident) -> int:
+    """For how many minutes the cache was silent in an incident that has gone on since; 0 where it was not, or still is."""
+    silence = incident["metrics"].get(SILENCE)
+    return 0 if silence is None or silence["last"] == incident["last"] else incident.get("silent", 0)
 
 
 def current(
@@ -92,7 +134,7 @@ def _begins_anew(incident: Incident, minute: int, findings: list[Finding], polic
     quiet = {kind: _quiet(incident, kind) for kind in found}
     if incident["resolved"] is not None:
         return bool(quiet) and all(since is None for since in quiet.values())
-    if minute - incident["opened"] < policy.resolve_after_minutes + policy.reopen_within_minutes:
+    if minute - began(incident) < policy.resolve_after_minutes + policy.reopen_within_minutes:
         return False
     smaller = incident["metrics"].get("cache_size:drop", {}).get("warned") is not None
     return any(
@@ -218,8 +260,13 @@ def severity_of(incident: Incident, key: str) -> Severity:
     return Severity.WARNING if any(part["level"] >= WARNING for part in parts) else Severity.INFO
 
 
+def opened_in(track: str, incident: Incident) -> str:
+    """The track by which an incident is named: its own, but of a silence that went on as an alarm that of silences."""
+    return track if incident.get("went_on") is None else COLLECTOR
+
+
 def incident_id(implementation_type: str, track: str, opened_minute: int) -> str:
-    """The incident's name for good: of the cache, the track and the minute it opened in."""
+    """The incident's name for good: of the cache, the track (see `opened_in`) and the minute it opened in."""
     return _digest(implementation_type, track, opened_minute)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.load import RESPONDING_AT, Load, log_lookups, shapes_behind, share_moved
+from auditor.detection.load import RESPONDING_AT, UNUSUAL, Load, log_lookups, shapes_behind, share_moved
 from auditor.detection.seasons import (
     DAY,
     LEAST_DAYS,
@@ -185,7 +185,7 @@ class Profile:
     def minutes_worth(self, minutes: np.typing.NDArray[np.int64], run: Floats) -> Floats:
         """How many minutes of its own traffic the `run` of minutes that end with each is worth, shape (n,).
 
-        By the season, and less where nobody knows when that changes: a minute counts as the drift does in all of what it may be off by.
+        By the season, and where nobody knows when that changes by the least that it may be: three deviations of what it may be off by below it.
         """
         so_far = self._traffic_so_far
         if so_far is None:
@@ -203,9 +203,8 @@ class Profile:
         if self._shape is None:
             return None
         season, missed = self._season_at(self._shape, np.arange(_WEEK_MINUTES))
-        drift = self.drift[_THROUGHPUT]
-        sure = drift / (drift + missed[_THROUGHPUT])
-        return np.concatenate([[0.0], np.cumsum(exact_exp(season[_THROUGHPUT]) * sure)])
+        least = season[_THROUGHPUT] - UNUSUAL * np.sqrt(missed[_THROUGHPUT])
+        return np.concatenate([[0.0], np.cumsum(exact_exp(least))])
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()

@@ -103,6 +103,8 @@ class IncidentSignature:
         Minutes without a finding since.
     size_earlier
         Cache size some windows before the opening, where an alarm that comes a minute late has not yet met its cause; NaN where unknown.
+    silent_before
+        Minutes of the silence that it began with, or came to at once, and that is over; 0 where there was none.
     """
 
     windows: int
@@ -114,6 +116,7 @@ class IncidentSignature:
     elapsed: int = 0
     quiet: int = 0
     size_earlier: float = math.nan
+    silent_before: int = 0
 
     @property
     def minutes(self) -> int:

@@ -25,6 +25,8 @@ from auditor.detection.incidents import (
     is_open,
     opened,
     quieten,
+    silence_that_goes_on,
+    track_of_silence,
 )
 from auditor.detection.signals import AT
 
@@ -99,7 +101,10 @@ class _Steps:
             self._extend(COLLECTOR, minute, i, [broken | {"level": level}])
         elif not self.chunk.present[i]:
             if self.reading.silent[i]:
-                self._extend(COLLECTOR, minute, i, [self._silence(i)])
+                run = int(self.reading.absent_run[i])
+                track = track_of_silence(self.memory.tracks, minute, run, self.policy)
+                self._extend(track, minute, i, [self._silence(i)])
+                self.memory.tracks[track]["silent"] = run
         else:
             self._quieten(COLLECTOR, minute)
             self._statistics(minute, i)
@@ -124,7 +129,8 @@ class _Steps:
         incident = current(tracks, track, minute, found, self.policy)
         if incident is None:
             self._finish(track, minute)
-            incident = opened(minute)
+            incident = self._gone_on(minute) if track == ALARM else None
+            incident = incident or opened(minute)
             tracks[track] = incident
             if track != COLLECTOR:
                 self.tracked.opening[i] = True
@@ -145,6 +151,15 @@ class _Steps:
         if quieten(incident, minute, self.policy):
             self.tracked.touched.discard(track)
             self.tracked.finished.append((track, _copy(incident)))
+
+    def _gone_on(self, minute: int) -> Incident | None:
+        """The silence of just now, which goes on as an alarm."""
+        incident = silence_that_goes_on(self.memory.tracks)
+        if incident is not None:
+            del self.memory.tracks[COLLECTOR]
+            self.tracked.touched.discard(COLLECTOR)
+            incident["went_on"] = minute
+        return incident
 
     def _finish(self, track: str, minute: int) -> None:
         """End an incident that is still open, for another one begins."""

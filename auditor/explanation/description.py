@@ -55,6 +55,8 @@ def _what(facts: Facts) -> str:
         normal = (
             f" where {count(evidence['expected'])} a minute are normal" if known(evidence["expected"]) else ""
         )
+        if facts.is_back:
+            return f"No operations of {cache} arrived{normal}; they have come again since, but not as before."
         return f"No operations of {cache} arrive{normal}."
     if metric == "baseline":
         return f"What is normal for {cache} has moved since it was last agreed."
@@ -84,6 +86,8 @@ def _at_worst(facts: Facts) -> str:
 def _when(facts: Facts) -> str:
     evidence = facts.evidence
     opened, last, windows = evidence["opened_minute"], evidence["last_minute"], evidence["windows"]
+    if facts.is_back:
+        return _when_silent(facts)
     start = f"{clock(opened)} on {day(opened)}"
     if evidence["direction"] == "moved":
         now = evidence["worst_minute"]
@@ -100,6 +104,20 @@ def _when(facts: Facts) -> str:
     if windows < 2:
         return f"It began at {start} and has lasted one minute so far."
     return f"It began at {start} and has lasted {minutes(windows)} so far{_share(facts)}."
+
+
+def _when_silent(facts: Facts) -> str:
+    """Of a silence that is over and an incident that may not be."""
+    lasted, back = facts.evidence["silent_minutes"], facts.evidence["back_minute"]
+    began, over = back - lasted, facts.evidence["resolved_minute"]
+    text = f"The silence began at {clock(began)} on {day(began)} and lasted {minutes(lasted)}"
+    if facts.status != "resolved":
+        return f"{text}; the incident goes on."
+    if not known(over):
+        return f"{text}."
+    ended = int(over)
+    on = "" if day(ended) == day(began) else f" on {day(ended)}"
+    return f"{text}; the incident ended at {clock(ended)}{on}."
 
 
 def _share(facts: Facts) -> str:

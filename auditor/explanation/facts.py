@@ -33,6 +33,8 @@ _ABSENT: Final[Mapping[str, Any]] = {
     "impact": None,
     "baseline": None,
     "reasons": (),
+    "silent_minutes": None,
+    "back_minute": None,
 }
 
 
@@ -49,6 +51,11 @@ class Facts:
     def leads(self) -> bool:
         """Whether this observation speaks for its incident."""
         return bool(self.evidence["lead"])
+
+    @property
+    def is_back(self) -> bool:
+        """Whether this is of a silence that is over, after which the incident went on."""
+        return bool(self.evidence["metric"] == "silence" and self.evidence["back_minute"])
 
     @property
     def cause(self) -> dict[str, Any] | None:

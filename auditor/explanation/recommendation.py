@@ -34,7 +34,7 @@ def _steps(facts: Facts) -> Steps:
         return LEARNED
     if evidence["metric"] == "window_validity":
         return STEPS["collector_fault"]
-    if evidence["metric"] == "silence":
+    if evidence["metric"] == "silence" and not facts.is_back:
         return STEPS["silence"]
     if facts.only_traffic:
         return TRAFFIC

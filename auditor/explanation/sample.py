@@ -73,8 +73,13 @@ def _row(metric: str, **changes: Any) -> dict[str, Any]:
 
 
 def sample_rows() -> list[dict[str, Any]]:
-    """An incident of two metrics."""
-    return [_row("hit_rate"), _row("avg_response_time_ms", lead=False, direction="rise")]
+    """An incident of two metrics, and of a silence that is over."""
+    silence = {"direction": "absent", "silent_minutes": 3, "back_minute": _OPENED}
+    return [
+        _row("hit_rate"),
+        _row("avg_response_time_ms", lead=False, direction="rise"),
+        _row("silence", lead=False, **silence),
+    ]
 
 
 def sample_hour() -> dict[str, list[float | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from auditor.detection.diagnosis.figures import count, known
+from auditor.detection.diagnosis.figures import count, known, minutes
 from auditor.explanation.names import neutral_name
 from auditor.explanation.wording import change, metric_names, normal_range, wording
 
@@ -29,6 +29,13 @@ def _choices(facts: Facts) -> list[str]:
     metric, direction = evidence["metric"], evidence["direction"]
     if metric == "window_validity" or direction == "invalid":
         return ["the collector's windows contradict themselves"]
+    if facts.is_back:
+        since = [name for name in evidence["metrics"] if name != "silence"]
+        silent = f"silent for {minutes(evidence['silent_minutes'])}"
+        return [
+            *(f"{silent}, since then unusual: {', '.join(metric_names(since[:most]))}" for most in (3, 2, 1)),
+            f"{silent}, and not as before since",
+        ]
     if metric == "silence" or direction == "absent":
         expected = evidence["expected"]
         if known(expected) and expected > 0:

@@ -282,6 +282,10 @@ _FACTS: Final[Mapping[str, tuple[Callable[[IncidentSignature], tuple[float, ...]
     "errors": _change("The error rate", percent, "error_rate"),
     "onset": (lambda signature: (float(signature.lead_in),), _onset),
     "brief": (lambda signature: (float(signature.windows),), _brief),
+    "silent_before": (
+        lambda signature: (float(signature.silent_before),),
+        lambda _, minutes: f"No operations arrived for {plural(minutes, 'minute')}",
+    ),
     "silence": _plainly("No operations arrive where some are always expected", ""),
     "validity": _plainly("The windows contradict themselves", ""),
     "harm": _plainly("", "Nothing got worse"),

@@ -46,6 +46,7 @@ CUTS: Final[Mapping[str, Kinds]] = {
     "size_floor": (-0.5, (("within", math.log(1.8)), ("beyond", 1.7))),
     "swing": (0.0, (("level", 0.4), ("swinging", 2.0))),
     "surplus": (-0.2, (("little", 0.55), ("matching", 1.7), ("excess", 3.0))),
+    "silent_before": _YES_NO,
     "silence": _YES_NO,
     "validity": _YES_NO,
     "harm": _YES_NO,

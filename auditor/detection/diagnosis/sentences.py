@@ -106,6 +106,7 @@ _WOULD_SHOW: Final[Mapping[str, Mapping[str, str]]] = {
     "errors": {"same": "no more errors than usual", "rose": "more errors"},
     "onset": {"sudden": "a sudden start", "gradual": "a slow start"},
     "brief": {"no": "a dip that lasts", "yes": "a dip that is soon over"},
+    "silent_before": {"no": "no silence before", "yes": "a silence before"},
     "silence": {"no": "operations still arriving", "yes": "no operations at all"},
     "validity": {"no": "windows that add up", "yes": "windows that contradict themselves"},
     "harm": {"no": "nothing getting worse", "yes": "something getting worse"},

@@ -160,8 +160,10 @@ def _reported(signature: IncidentSignature) -> tuple[Reading, ...]:
         for name, direction in flagged.items()
         if name not in harmless
     )
-    reports = (
+    reports: tuple[Reading, ...] = (
         Reading("silence", float("silence" in flagged), 0.05),
         Reading("validity", float("window_validity" in flagged), 0.05),
     )
+    if signature.silent_before:
+        reports = (*reports, Reading("silent_before", 1.0, 0.05))
     return reports if set(flagged) <= harmless else (*reports, Reading("harm", float(harm), 0.05))

@@ -32,6 +32,7 @@ INCIDENT: Final[Mapping[str, str]] = {
     "metrics[].n": "operations behind the value",
     "metrics[].method": "the name of the test",
     "metrics[].began": "its first flagged window",
+    "metrics[].ended": "of a silence that is over, while the incident goes on: when operations came back",
     "metrics[].worst_at": "its most unusual window",
     "metrics[].minutes": "from its first flagged window to its last",
     "metrics[].flagged_minutes": "windows of it that were flagged",

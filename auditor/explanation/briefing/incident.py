@@ -138,6 +138,10 @@ def metric_facts(row: Row, *, lead: bool) -> dict[str, Any]:
     evidence = evidence_of(row)
     metric = one_of(evidence.get("metric"), _METRICS) or one_of(row.get("metric_name"), _METRICS)
     unit = _METRICS[metric].unit if metric else ""
+    began, minutes, ended = evidence.get("opened_minute"), evidence.get("windows"), None
+    if metric == "silence" and known(evidence.get("back_minute")) and known(evidence.get("silent_minutes")):
+        ended, minutes = evidence["back_minute"], evidence["silent_minutes"]
+        began = ended - minutes
     return {
         "metric": metric or "unknown",
         "name": wording(metric or "unknown", unit).name,
@@ -146,9 +150,10 @@ def metric_facts(row: Row, *, lead: bool) -> dict[str, Any]:
         "lead": lead,
         **{name: rounded(evidence.get(name)) for name in _NUMBERS},
         "method": neutral_text(str(evidence["method"]), 60) if evidence.get("method") else None,
-        "began": at(evidence.get("opened_minute")),
+        "began": at(began),
+        **({"ended": at(ended)} if ended is not None else {}),
         "worst_at": at(evidence.get("worst_minute")),
-        "minutes": counted(evidence.get("windows")),
+        "minutes": counted(minutes),
         "flagged_minutes": counted(evidence.get("flagged_windows")),
     }
 

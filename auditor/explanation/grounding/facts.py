@@ -164,6 +164,7 @@ def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
         facts.add("chance", "", max(p_value, LEAST_P), "share", cache=cache)
     _durations(facts, metric, f"duration {subject}", cache)
     add_moment(facts, "began", metric.get("began"))
+    add_moment(facts, "ended", metric.get("ended"))
     add_moment(facts, f"worst {subject}", metric.get("worst_at"))
     for did in _did(str(metric.get("direction", "")), parts["value"], parts["expected"]):
         facts.say(cache, subject, did)
