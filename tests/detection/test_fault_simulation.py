@@ -112,7 +112,7 @@ def test_a_lifetime_gives_a_row_for_every_fault_and_finds_the_plain_ones() -> No
     life = live(SHAPES[2], 4, Plan(learning_days=1, fault_days=1, each=1), Policy())
     by_kind = {row["kind"]: row for row in life.faults}
     assert set(by_kind) == set(KINDS)
-    for kind in ("flush", "backend_slow", "silence", "collector_fault"):
+    for kind in ("flush", "backend_slow", "silence", "collector_fault", "outage"):
         row = by_kind[kind]
         assert row["material"] is not None
         assert row["found"]

@@ -12,6 +12,7 @@ import pytest
 from auditor.detection.answers import Answer, Says
 from auditor.detection.fold import judge
 from auditor.detection.policy import Policy
+from auditor.detection.state import Memory
 from auditor.explanation.template import observation_row
 from tests.detection.simulated import FIRST_MINUTE, Course, windows
 
@@ -71,7 +72,9 @@ def test_a_restart_is_one_incident_that_begins_with_the_silence(minutes: int, st
     assert page.evidence["lead"]
     assert page.evidence["silent_minutes"] == minutes
     assert page.evidence["back_minute"] == FIRST_MINUTE + DOWN + minutes
-    assert page.evidence["causes"][0]["cause"] != "silence"
+    cause = page.evidence["causes"][0]
+    assert cause["cause"] != "silence"
+    assert any("hit rate fell" in sentence for sentence in cause["for"])
     assert page.evidence["impact"]["extra_backend_calls"] > 100
 
 
@@ -155,4 +158,4 @@ def test_an_answer_to_the_silence_is_one_to_the_incident_that_it_became() -> Non
         (),
     )
     state = judge(first.state, block.slice(DOWN + 10, DOWN + 20), POLICY, (answer,)).state
-    assert state.memory.tracks["alarm"]["accepted"] is not None
+    assert Memory.from_json(state, "answers").tracks["alarm"]["accepted"] is not None
