@@ -39,6 +39,8 @@ LONGEST: Final = 30.0
 """Minutes beyond which silence is not usual at any time, however often it has come."""
 SILENCE_STEP: Final = 5.0
 """Minutes to which a silence is recorded, so that not every one of them makes a new record."""
+GATHERED: Final = (10, 20, 30)
+"""Minutes after something in which what is summed up of it is still of it."""
 LONGER: Final = 2.0
 """Minutes by which silence may be longer than usual."""
 
@@ -102,7 +104,7 @@ def by_recurrence(
     tested, sides, explained = strange.tested, strange.sides, nowhere
     for side in strange.sides:
         at = np.flatnonzero((side.level > 0) | side.improbable)
-        depth = episodes.usual(SIDES[side.metric, side.direction], minutes[at])
+        depth = _usual_depth(side, episodes, at, minutes)
         usual = depth > 0.0
         if usual.any():
             tested = _Moved(tested, side, at[usual], depth[usual], _floor_of(side.metric, policy)).judged()
@@ -112,6 +114,19 @@ def by_recurrence(
         explained = _tell(strange.sides, WARNING, nowhere) & ~_tell(sides, WARNING, nowhere)
     recorded = _tell(strange.sides, INFO, strange.silent)
     return Usual(tested, sides, silent, explained, recorded, _recorded(episodes, strange, minutes))
+
+
+def _usual_depth(
+    side: Side, episodes: Episodes, at: np.typing.NDArray[np.intp], minutes: np.typing.NDArray[np.int64]
+) -> Floats:
+    """How far a side goes as a rule at some of the windows; what is summed up has gathered most of it in the half hour before."""
+    number = SIDES[side.metric, side.direction]
+    depth = episodes.usual(number, minutes[at])
+    summed = np.flatnonzero(side.test[at] == Test.SEQUENCE)
+    if len(summed):
+        for before in GATHERED:
+            depth[summed] = np.maximum(depth[summed], episodes.usual(number, minutes[at[summed]] - before))
+    return depth
 
 
 def _tell(sides: list[Side], least: int, of_old: Mask) -> Mask:
