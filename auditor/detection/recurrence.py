@@ -39,8 +39,13 @@ LONGEST: Final = 30.0
 """Minutes beyond which silence is not usual at any time, however often it has come."""
 SILENCE_STEP: Final = 5.0
 """Minutes to which a silence is recorded, so that not every one of them makes a new record."""
-GATHERED: Final = (10, 20, 30)
-"""Minutes after something in which what is summed up of it is still of it."""
+SIZE: Final = "cache_size"
+LEAST_OF_USUAL: Final = 0.25
+"""Of how far the size goes as a rule it has to have gone, in the quarter of an hour at least, for fewer hits to be of that."""
+HITS_FALL: Final = 1.5
+"""How much further the odds of a hit may fall than entries do: what is set first after a restart is asked for last."""
+LOOKS_BACK: Final = {Test.FEW: (4,), Test.QUARTER: (7, 14), Test.SEQUENCE: (10, 20, 30)}
+"""Minutes before a window of which a test's finding is as well: a mean is of its span, and what is summed up was gathered in the half hour before."""
 LONGER: Final = 2.0
 """Minutes by which silence may be longer than usual."""
 
@@ -104,7 +109,7 @@ def by_recurrence(
     tested, sides, explained = strange.tested, strange.sides, nowhere
     for side in strange.sides:
         at = np.flatnonzero((side.level > 0) | side.improbable)
-        depth = _usual_depth(side, episodes, at, minutes)
+        depth = _usual_depth(side, strange.tested, episodes, at, minutes)
         usual = depth > 0.0
         if usual.any():
             tested = _Moved(tested, side, at[usual], depth[usual], _floor_of(side.metric, policy)).judged()
@@ -117,15 +122,32 @@ def by_recurrence(
 
 
 def _usual_depth(
-    side: Side, episodes: Episodes, at: np.typing.NDArray[np.intp], minutes: np.typing.NDArray[np.int64]
+    side: Side,
+    tested: Tested,
+    episodes: Episodes,
+    at: np.typing.NDArray[np.intp],
+    minutes: np.typing.NDArray[np.int64],
 ) -> Floats:
-    """How far a side goes as a rule at some of the windows; what is summed up has gathered most of it in the half hour before."""
+    """How far a side goes as a rule at some of the windows.
+
+    What looks back is of the time before as well (`LOOKS_BACK`). Where fewer entries are usual, and there are fewer, so are fewer hits: they
+    are seen on some of the nights only where lookups are few.
+    """
     number = SIDES[side.metric, side.direction]
     depth = episodes.usual(number, minutes[at])
-    summed = np.flatnonzero(side.test[at] == Test.SEQUENCE)
-    if len(summed):
-        for before in GATHERED:
-            depth[summed] = np.maximum(depth[summed], episodes.usual(number, minutes[at[summed]] - before))
+    for test, back in LOOKS_BACK.items():
+        of_test = np.flatnonzero(side.test[at] == test)
+        for before in back if len(of_test) else ():
+            depth[of_test] = np.maximum(depth[of_test], episodes.usual(number, minutes[at[of_test]] - before))
+    if number == SIDES["hit_rate", "drop"]:
+        smaller = episodes.usual(SIDES[SIZE, "drop"], minutes[at])
+        if smaller.any():
+            sizes = [tested.shown(test, SIZE).at(at) for test in (Test.WINDOW, Test.QUARTER)]
+            fallen = np.fmax.reduce(
+                [link_of(SIZE, size.expected) - link_of(SIZE, size.value) for size in sizes]
+            )
+            as_usual = np.where(fallen >= LEAST_OF_USUAL * smaller, np.minimum(fallen, smaller), 0.0)
+            depth = np.maximum(depth, HITS_FALL * as_usual)
     return depth
 
 

@@ -184,6 +184,60 @@ def test_the_batch_is_left_out_of_what_is_learned() -> None:
     assert of_batch == pytest.approx(without, abs=0.15)
 
 
+def _at_night(block: WindowBlock, since: int) -> list[Observation]:
+    """The pages of the hours from two to four, from a day on."""
+    return [
+        page
+        for page in _pages(block)
+        if AT_TWO <= page.window_start_minute % DAY < 2 * AT_TWO
+        and page.window_start_minute >= FIRST_MINUTE + since * DAY
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_slow_end_of_a_batch_is_of_the_batch(seed: int) -> None:
+    """It shows in means of a quarter of an hour, and in what is summed up, on some of the nights only."""
+
+    def fault(plan: Course) -> None:
+        for day in range(16):
+            start = day * DAY + AT_TWO
+            plan.hit_rate[start : start + 60] = np.concatenate(
+                [np.full(38, 0.4), np.linspace(0.64, 0.74, 22)]
+            )
+
+    assert not _at_night(windows(16 * DAY, fault=fault, seed=seed, traffic=60.0), since=4)
+
+
+def _emptied(plan: Course, days: Iterable[int]) -> None:
+    for day in days:
+        start = day * DAY + AT_TWO
+        plan.size[start : start + LASTS] *= np.linspace(0.1, 1.0, LASTS)
+
+
+def _fewer_hits(plan: Course, day: int, *, least: float) -> None:
+    start = day * DAY + AT_TWO
+    plan.hit_rate[start : start + LASTS] *= np.linspace(least, 1.0, LASTS)
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_fewer_hits_are_usual_where_fewer_entries_are_and_there_are_fewer(emptied: bool) -> None:
+    def fault(plan: Course) -> None:
+        _emptied(plan, [*range(8), *([8] if emptied else [])])
+        _fewer_hits(plan, 8, least=0.3)
+
+    late = _at_night(windows(9 * DAY, fault=fault), since=8)
+    assert [page.metric_name for page in late] == ([] if emptied else ["hit_rate"])
+
+
+def test_fewer_hits_than_fewer_entries_explain_are_not_usual() -> None:
+    def fault(plan: Course) -> None:
+        _emptied(plan, range(9))
+        _batch(plan, [8], rate=0.002)
+
+    (late,) = _at_night(windows(9 * DAY, fault=fault), since=8)
+    assert late.metric_name == "hit_rate"
+
+
 def test_silence_of_every_night_is_known_and_a_longer_one_is_not() -> None:
     def fault(plan: Course) -> None:
         for day in range(7):
