@@ -238,11 +238,16 @@ class Profile:
     @property
     def knows_nights(self) -> bool:
         """Whether so many whole days have been seen that a night can be told from a failure."""
+        return self._whole_days >= LEAST_DAYS
+
+    @property
+    def _whole_days(self) -> int:
+        """Days from which shapes may be taken, were all of their hours known."""
         earliest = self.period_start_minute - (DAY - WHOLE_DAY_HOURS) * 60
-        return self.learned_minute // (60 * DAY) + -earliest // (60 * DAY) >= LEAST_DAYS
+        return self.learned_minute // (60 * DAY) + -earliest // (60 * DAY)
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
-        weeks = (self.learned_minute - self.period_start_minute) // (60 * WEEK)
+        weeks = self._whole_days // WEEK_DAYS
         if weeks < LEAST_WEEKS:
             doubt = np.full((2, len(minutes)), UNSEEN_WEEK)
             begins, ends = WEEKENDS

@@ -86,8 +86,7 @@ def weekly_shape(level: Floats, first_hour: int) -> Shape:
     whole = np.isfinite(by_day).sum(axis=1) >= WHOLE_DAY_HOURS
     of_day = np.where(whole, median(by_day, axis=1), np.nan)
     days = len(of_day)
-    first = np.minimum(np.maximum(np.arange(days) - DAYS_AROUND, 0), days - WEEK_DAYS)
-    around = of_day[first[:, None] + np.arange(WEEK_DAYS)].mean(axis=1)
+    around = _week_around(of_day, whole)
     lead = first_hour // DAY % WEEK_DAYS
     by_week = _by_week(of_day - around, lead)
     known = np.isfinite(by_week)
@@ -102,6 +101,20 @@ def weekly_shape(level: Floats, first_hour: int) -> Shape:
         np.where(enough, _by_hour(rows, first_hour, hours), 0.0),
         np.where(enough, _in_steps(repeated.reshape(WEEK, signals)), 0.0),
     )
+
+
+def _week_around(of_day: Floats, whole: np.typing.NDArray[np.bool_]) -> Floats:
+    """The mean of the week around each day, or the nearest of those that lie within the whole days; both of shape (days, signals).
+
+    The day in which the history begins is hardly ever whole, and would take the first half week with it.
+    """
+    days, signals = of_day.shape
+    first = whole.argmax(axis=0)
+    last = days - WEEK_DAYS - whole[::-1].argmax(axis=0)
+    begin = np.arange(days)[:, None] - DAYS_AROUND
+    begin = np.maximum(np.minimum(np.maximum(begin, first), last), 0)
+    week = begin[..., None] + np.arange(WEEK_DAYS)
+    return np.asarray(of_day[week, np.arange(signals)[None, :, None]].mean(axis=2))
 
 
 def _courses(by_week: Floats) -> tuple[Floats, Floats]:

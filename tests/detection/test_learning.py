@@ -140,6 +140,18 @@ def test_days_off_have_a_course_of_their_own(opens: int, weeks: int) -> None:
     assert np.abs(expected - true[-7 * 24 :]).max() < (0.8 if weeks == 2 else 0.5)
 
 
+@pytest.mark.parametrize("begins", range(0, 24, 5))
+@pytest.mark.parametrize("weekday", [0, 2, 5])
+def test_the_week_is_known_once_each_of_its_days_was_whole_twice(weekday: int, begins: int) -> None:
+    true = office(21 * 24) + 0.1 * np.random.default_rng(2).normal(size=21 * 24)
+    begin = 24 * weekday + begins
+    known = [
+        bool(weekly_shape(true[begin:end, None], FIRST_HOUR + begin).repeated.any())
+        for end in (begin + 14 * 24 - 1, begin + 15 * 24)
+    ]
+    assert known == [False, True]
+
+
 def test_one_odd_day_is_no_course_of_its_weekday() -> None:
     true = office(21 * 24)
     levels = true[: 14 * 24] + 0.1 * np.random.default_rng(1).normal(size=14 * 24)
