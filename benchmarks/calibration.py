@@ -61,8 +61,9 @@ def main(quick: bool = False) -> dict[str, Any]:
 
 
 def _lived(null: int, seed: int) -> list[Life]:
-    """One cache lived through, and judged at every budget."""
-    block = healthy(NULLS[null], WEEKS, seed)
+    """One cache lived through from some minute of the first day on, and judged at every budget."""
+    begin = int(np.random.default_rng(seed).integers(WEEK // 7))
+    block = healthy(NULLS[null], WEEKS + 1, seed).slice(begin, begin + WEEKS * WEEK)
     return [_judged(null, block, budget) for budget in BUDGETS]
 
 

@@ -28,7 +28,7 @@ class Ahead:
 
     `rate` is the expected rates, `usual` the logarithm of the operations expected for each get, `misses` the expected share of misses, `of_hits` and `of_misses`
     the latencies, `traffic` the operations, `size` their negative binomial's, `asked` the lookups by `load.RESPONDING` (NaN where unknown), `short` whether those of
-    the last hours were unusually few; `learned` is by signal, `learned_sequences` by `SEQUENCES`.
+    the last hours were unusually few, `unusual` from how many deviations on they are; `learned` is by signal, `learned_sequences` by `SEQUENCES`.
     """
 
     profile: Profile
@@ -44,6 +44,7 @@ class Ahead:
     size: Row
     asked: list[Row]
     short: bool
+    unusual: float
     spread: Row
     weight: Row
     learned: list[bool]
@@ -70,6 +71,7 @@ class Ahead:
                 (1.0 / np.expm1(drift[_THROUGHPUT] + spread)).tolist(),
                 np.where(np.isfinite(outlook.lookups), bare_exp(outlook.lookups), np.nan).T.tolist(),
                 bool(outlook.short.any()),
+                profile.unusual,
                 profile.spread.tolist(),
                 profile.weight.tolist(),
                 (profile.hours > 0.0).tolist(),

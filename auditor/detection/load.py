@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 UNUSUAL: Final = 3.0
 """Deviations of the traffic within which there is nothing to respond to: what it usually does, hit rate and size have shown."""
+UNUSUAL_AT_FIRST: Final = 1.0
+"""The same before two whole days have been seen: the hours of a first day know no night."""
 LAST_HOURS: Final = 6
 
 RESPONDING: Final = ("hit_rate", "cache_size")

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import ndtr, stdtr
 
 from auditor.detection.gauges import LEAST_VARIANCE, MOST_DEGREES
-from auditor.detection.load import UNUSUAL
 from auditor.detection.mix import MOST_FOLLOW_UPS
 from auditor.detection.signals import AT, LATENCY_OFFSET
 from auditor.detection.spans import FAR, FEW, NEAR
@@ -42,7 +41,7 @@ _BOTH: Final = (1.0, 1.0)
 _NO_COUNT: Final = (0.0, 0.0, 0.0)
 _NO_GAUGE: Final = (0.0, 0.0, 0.0, 0.0)
 _NO_AVERAGE: Final = (*_NO_GAUGE, 0.0, 0.0, 0.0)
-_CAUTION: Final = (1.0 - 1e-9) * UNUSUAL * UNUSUAL
+_CAUTION: Final = 1.0 - 1e-9
 """What is this near to being unusual may be so by another logarithm's last bit."""
 _THROUGHPUT: Final = AT["throughput"]
 _HIT_MS: Final = AT["avg_hit_response_time_ms"]
@@ -376,11 +375,12 @@ def lookups_gathered(window: Window) -> Row:
 def may_be_unusual(window: Window, sums: Sequence[Row]) -> bool:
     """Whether lookups may be unusual by sums of `lookups_gathered` over the window and over its spans (`response.unusual_lookups`)."""
     drift, spread = window.drift[_THROUGHPUT], window.ahead.spread[_THROUGHPUT]
+    least = _CAUTION * window.ahead.unusual * window.ahead.unusual
     for of_test in sums:
         for at in range(0, len(of_test), 3):
             said, seen, normal = of_test[at : at + 3]
             away = math.log((seen + 0.5) / (normal + 0.5))
             variance = drift + spread / max(1.0, said) + 1.0 / (min(seen, normal) + 0.5)
-            if away * away >= _CAUTION * variance:
+            if away * away >= least * variance:
                 return True
     return False

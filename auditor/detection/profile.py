@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from auditor.detection.load import RESPONDING_AT, UNUSUAL, Load, log_lookups, shapes_behind, share_moved
+from auditor.detection.load import (
+    RESPONDING_AT,
+    UNUSUAL,
+    UNUSUAL_AT_FIRST,
+    Load,
+    log_lookups,
+    shapes_behind,
+    share_moved,
+)
 from auditor.detection.seasons import (
     DAY,
     LEAST_DAYS,
@@ -239,6 +247,11 @@ class Profile:
     def knows_nights(self) -> bool:
         """Whether so many whole days have been seen that a night can be told from a failure."""
         return self._whole_days >= LEAST_DAYS
+
+    @property
+    def unusual(self) -> float:
+        """Deviations of the traffic from which on lookups are unusual."""
+        return UNUSUAL if self.knows_nights else UNUSUAL_AT_FIRST
 
     @property
     def _whole_days(self) -> int:

@@ -48,7 +48,8 @@ def by_lookups(
 
     What sequences sum up, `off` of shape (2, sequences, n), is changed in place.
     """
-    fewer, more = unusual_lookups(asked, outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT], lead)
+    drift, spread = outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT]
+    fewer, more = unusual_lookups(asked, drift, spread, lead, profile.unusual)
     fewer = np.minimum(fewer, outlook.short[:, lead:])
     unusual = (fewer < 0.0) | (more > 0.0)
     for row, name in enumerate(RESPONDING):
@@ -79,7 +80,9 @@ def gathered_of(lookups: Floats, expected: Floats) -> Floats:
     return gathered
 
 
-def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> tuple[Floats, Floats]:
+def unusual_lookups(
+    asked: Floats, drift: Floats, spread: float, lead: int, least: float = UNUSUAL
+) -> tuple[Floats, Floats]:
     """How far on the log scale lookups are below, and above, what was expected, where that is unusual.
 
     Parameters
@@ -90,6 +93,8 @@ def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> t
         Variances of the traffic: shared by neighbouring windows, shape (n,), and of single ones.
     lead
         How many windows come before those asked for.
+    least
+        From how many deviations on they are unusual.
 
     Returns
     -------
@@ -100,7 +105,7 @@ def unusual_lookups(asked: Floats, drift: Floats, spread: float, lead: int) -> t
     said, seen, normal = sums.swapaxes(0, 1)
     away = exact_log((seen + 0.5) / (normal + 0.5))
     variance = drift + spread / np.maximum(said, 1.0) + 1.0 / (np.minimum(seen, normal) + 0.5)
-    away = np.where(away * away >= UNUSUAL * UNUSUAL * variance, away, 0.0)
+    away = np.where(away * away >= least * least * variance, away, 0.0)
     return np.minimum(away.min(axis=0), 0.0), np.maximum(away.max(axis=0), 0.0)
 
 
