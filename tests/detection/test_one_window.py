@@ -36,6 +36,7 @@ KINDS = {
     "hits and misses not timed apart": ("avg_hit_response_time_ms", "avg_miss_response_time_ms"),
     "no evictions, no size": ("evictions", "avg_cache_size", "max_cache_size"),
     "few lookups in the last hours": (),
+    "in its first day": (),
     "operations alone": tuple(name for name in COLUMNS if name != "total_operations"),
 }
 
@@ -54,6 +55,8 @@ def _profile(kind: str) -> Profile:
     assert profile is not None
     if kind == "few lookups in the last hours":
         return replace(profile, load=replace(profile.load, short=np.array([-0.3, -0.3])))
+    if kind == "in its first day":
+        return replace(profile, period_start_minute=profile.learned_minute - 1000)
     return profile
 
 
@@ -63,7 +66,7 @@ def _strange(seed: int) -> WindowBlock:
 
     def fault(plan: Course) -> None:
         if rng.random() < 0.3:
-            plan.traffic[:] *= rng.choice([0.0, 0.02, 1.0, 1.0, 40.0], LEAD + 1)
+            plan.traffic[:] *= rng.choice([0.0, 0.02, 0.6, 1.0, 40.0], LEAD + 1)
         plan.hit_rate[:] = rng.choice([0.001, 0.3, 0.75, 0.75, 0.999], LEAD + 1)
         plan.errors[:] = rng.choice([0.0, 0.001, 0.4], LEAD + 1)
         plan.miss_ms[:] *= rng.choice([0.2, 1.0, 1.0, 9.0], LEAD + 1)

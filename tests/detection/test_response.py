@@ -248,3 +248,43 @@ def test_a_pause_of_a_minute_is_nothing_where_lookups_have_just_become_few(befor
 
     block = windows(3010, fault=fewer, traffic=100.0, daily=0.0)
     assert any(o.metric_name == "silence" for o in _pages(block)) == silent
+
+
+def _by_day(begins: int) -> Callable[[Course], None]:
+    """Lookups of working hours, to a twenty-fifth at night, from a minute of the day on; hits and entries follow them."""
+
+    def fault(plan: Course) -> None:
+        hour = (begins + np.arange(len(plan.traffic))) % DAY / 60
+        open_ = 1 / (1 + np.exp(-(hour - 8.5) * 2.0)) / (1 + np.exp((hour - 18.5) * 1.2))
+        share = 0.04 + 0.96 * open_
+        odds = 3.0 * share**0.7
+        plan.traffic *= share
+        plan.size *= share**0.7
+        plan.hit_rate[:] = odds / (1.0 + odds)
+
+    return fault
+
+
+@pytest.mark.parametrize("begins", [450, 720, 1000])
+def test_the_first_evenings_page_nobody(begins: int) -> None:
+    for seed in range(3):
+        block = windows(
+            4 * DAY - begins,
+            fault=_by_day(begins),
+            seed=seed,
+            first=THURSDAY + begins,
+            daily=0.0,
+            traffic=150.0,
+        )
+        assert not _pages(block)
+
+
+def test_what_fewer_lookups_do_not_explain_pages_on_the_first_evening_too() -> None:
+    begins = 450
+
+    def fault(plan: Course) -> None:
+        _by_day(begins)(plan)
+        plan.hit_rate[20 * 60 - begins :] = 0.01
+
+    block = windows(20 * 60 - begins + 60, fault=fault, first=THURSDAY + begins, daily=0.0, traffic=150.0)
+    assert [o.metric_name for o in _pages(block)] == ["hit_rate"]
