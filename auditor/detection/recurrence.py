@@ -43,7 +43,7 @@ SIZE: Final = "cache_size"
 LEAST_OF_USUAL: Final = 0.25
 """Of how far the size goes as a rule it has to have gone, in the quarter of an hour at least, for fewer hits to be of that."""
 HITS_FALL: Final = 1.5
-"""How much further the odds of a hit may fall than entries do: what is set first after a restart is asked for last."""
+"""How much further the odds of a hit may fall than entries do: what a restart leaves is asked for before it is set again."""
 LOOKS_BACK: Final = {Test.FEW: (4,), Test.QUARTER: (7, 14), Test.SEQUENCE: (10, 20, 30)}
 """Minutes before a window of which a test's finding is as well: a mean is of its span, and what is summed up was gathered in the half hour before."""
 LONGER: Final = 2.0

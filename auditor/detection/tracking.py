@@ -101,9 +101,11 @@ class _Steps:
             self._extend(COLLECTOR, minute, i, [broken | {"level": level}])
         elif not self.chunk.present[i]:
             if self.reading.silent[i]:
-                run = int(self.reading.absent_run[i])
-                track = track_of_silence(self.memory.tracks, minute, run, self.policy)
-                self._extend(track, minute, i, [self._silence(i)])
+                silence, run = self._silence(i), int(self.reading.absent_run[i])
+                track = COLLECTOR
+                if silence["level"] >= WARNING:
+                    track = track_of_silence(self.memory.tracks, minute, run, self.policy)
+                self._extend(track, minute, i, [silence])
                 self.memory.tracks[track]["silent"] = run
         else:
             self._quieten(COLLECTOR, minute)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from auditor.detection.answers import Answer, Says
+from auditor.detection.answers import Answer, Says, Share
 from auditor.detection.fold import judge
 from auditor.detection.policy import Policy
 from auditor.detection.state import Memory
@@ -134,6 +134,34 @@ def test_silence_that_nothing_follows_stays_a_silence() -> None:
     assert (page.metric_name, page.status) == ("silence", "resolved")
     assert page.evidence["causes"][0]["cause"] == "silence"
     assert "back_minute" not in page.evidence
+
+
+def test_silence_that_is_to_be_ignored_reopens_no_alarm() -> None:
+    again = DOWN + 45
+
+    def fault(plan: Course) -> None:
+        _down(plan, DOWN, 5)
+        _empty(plan, DOWN + 5, 10)
+        _down(plan, again, 4)
+
+    block = windows(again + 30, fault=fault)
+    first = judge(None, block.slice(0, again - 5), POLICY)
+    (page,) = _pages([o for o in first.observations if o.window_start_minute > FIRST_MINUTE + DOWN - 10])
+    assert page.status == "resolved"
+    shares = (Share("silence", "absent", 0.0),)
+    at = FIRST_MINUTE + again - 5
+    answer = Answer(
+        page.fingerprint,
+        page.incident_id,
+        Says.IGNORE,
+        at,
+        page.window_start_minute,
+        page.window_end_minute - 1,
+        shares,
+    )
+    later = judge(first.state, block.slice(again - 5, len(block)), POLICY, (answer,)).observations
+    assert [(o.metric_name, o.severity) for o in later] == [("silence", "info")]
+    assert later[0].incident_id != page.incident_id
 
 
 def test_what_comes_after_the_silence_has_been_over_for_long_is_another_incident() -> None:
