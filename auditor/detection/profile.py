@@ -19,6 +19,7 @@ from auditor.detection.load import (
     shapes_behind,
     share_moved,
 )
+from auditor.detection.minute_shape import MinuteShape, between_hours
 from auditor.detection.seasons import (
     DAY,
     LEAST_DAYS,
@@ -26,7 +27,6 @@ from auditor.detection.seasons import (
     WEEK,
     WEEK_DAYS,
     WHOLE_DAY_HOURS,
-    hours_of_week,
     read_week,
     week_as_text,
 )
@@ -40,14 +40,6 @@ if TYPE_CHECKING:
 PROFILE_VERSION: Final = 3
 HALF_LIVES: Final = (1.0, 4.0, 24.0, float("inf"))
 """Hours: how fast the local level may follow; the one that has predicted best is used."""
-BEND_SHARE: Final = 1 / 3
-"""Of the bend of the daily shape, what the line between two hours may be off by, as a standard deviation."""
-FLAT: Final = 2.0
-"""Deviations of the drift within which an hour is as the one before."""
-JUMP: Final = 4.0
-"""How many times that the season has to change between flat hours to change at once."""
-AROUND_THE_HOUR: Final = 15
-"""Minutes before and after an hour begins in which it may."""
 UNSEEN_WEEK: Final = 1.4
 """On the log scale, how far traffic may be off before two weeks have been seen: a day may be four times as busy as another."""
 UNSEEN_WEEKEND: Final = 4.6
@@ -56,7 +48,6 @@ WEEKENDS: Final = (20, 106)
 """Hours of the week, counted from 1970-01-01: from Thursday 20:00 UTC, when Friday begins in the east of the Gulf, to Monday 10:00, when Sunday ends in Hawaii."""
 _SIZE: Final = AT["cache_size"]
 _THROUGHPUT: Final = AT["throughput"]
-_WEEK_MINUTES: Final = 60 * WEEK
 _PER_SIGNAL: Final = ("level", "level_before", "drift", "spread", "weight", "hours", "highest")
 
 
@@ -146,73 +137,15 @@ class Profile:
     load_before: Load
 
     @cached_property
-    def _shape(self) -> Floats | None:
-        """The seasonal part by hour of the week, shape (signals, 168); None where no signal has one."""
-        return hours_of_week(self.season, self.week) if self.season.any() or self.week.any() else None
-
-    @cached_property
-    def _jumps(self) -> Floats:
-        """What of the step from each hour of the week to the next the traffic makes at once, when the next begins, shape (168,).
-
-        Where it has been at one level in all of an hour and at another in all of the next, it has changed between them: what
-        changes within an hour would show in the mean of that hour, and be no flat one. What follows from traffic takes its time.
-        """
-        season = self.season[_THROUGHPUT]
-        step = np.roll(season, -1) - season
-        flat = FLAT * math.sqrt(self.drift[_THROUGHPUT])
-        is_flat = np.abs(step) <= flat
-        at_once = (np.abs(step) > JUMP * flat) & np.roll(is_flat, 1) & np.roll(is_flat, -1)
-        return np.tile(np.where(at_once, step, 0.0), WEEK_DAYS)
-
-    @cached_property
-    def _missed(self) -> Floats:
-        """The variance by which lines between hours miss the season, by hour of the week, shape (signals, 168).
-
-        Between the middles of two hours the line is off by up to half of the bend, which is the second difference of the season but for
-        jumps: a third of what exceeds two deviations of the drift counts as a standard deviation.
-        """
-        shape = self._shape
-        assert shape is not None
-        step = np.roll(shape, -1, axis=1) - shape
-        step[_THROUGHPUT] -= self._jumps
-        bend = np.abs(step - np.roll(step, 1, axis=1))
-        return _off_by(np.maximum(bend, np.roll(bend, -1, axis=1)), self.drift[:, None])
-
-    def _season_at(self, shape: Floats, minutes: np.typing.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """The season at each minute, and the variance by which that misses it, both of shape (signals, n)."""
-        season, slot = _between_hours(shape, minutes)
-        missed = self._missed[:, slot]
-        if self._jumps.any():
-            jump, since = self._jumps[slot], (minutes - 30) % 60 - 30.0
-            done = np.minimum(np.maximum(0.5 + since / (2.0 * AROUND_THE_HOUR), 0.0), 1.0)
-            season[_THROUGHPUT] += (done - (since + 30.0) / 60.0) * jump
-            happens = (done > 0.0) & (done < 1.0)
-            missed[_THROUGHPUT] += np.where(happens, _off_by(np.abs(jump), self.drift[_THROUGHPUT]), 0.0)
-        return season, missed
+    def _by_minute(self) -> MinuteShape | None:
+        """The seasonal part minute by minute; None where no signal has one."""
+        return (
+            MinuteShape(self.season, self.week, self.drift) if self.season.any() or self.week.any() else None
+        )
 
     def minutes_worth(self, minutes: np.typing.NDArray[np.int64], run: Floats) -> Floats:
-        """How many minutes of its own traffic the `run` of minutes that end with each is worth, shape (n,).
-
-        By the season, and where nobody knows when that changes by the least that it may be: three deviations of what it may be off by below it.
-        """
-        so_far = self._traffic_so_far
-        if so_far is None:
-            return run
-        end = minutes % _WEEK_MINUTES + 1
-        weeks, begin = np.divmod(end - run.astype(np.int64), _WEEK_MINUTES)
-        heard = so_far[end] - so_far[begin] - weeks * so_far[-1]
-        assert self._shape is not None
-        now, _ = self._season_at(self._shape, minutes)
-        return np.asarray(heard / exact_exp(now[_THROUGHPUT]))
-
-    @cached_property
-    def _traffic_so_far(self) -> Floats | None:
-        """The traffic that the season says of each week's first minutes, none to all, shape (10081,); None where there is no season."""
-        if self._shape is None:
-            return None
-        season, missed = self._season_at(self._shape, np.arange(_WEEK_MINUTES))
-        least = season[_THROUGHPUT] - UNUSUAL * np.sqrt(missed[_THROUGHPUT])
-        return np.concatenate([[0.0], np.cumsum(exact_exp(least))])
+        """How many minutes of its own traffic the `run` of minutes that end with each is worth, shape (n,); see `MinuteShape`."""
+        return run if self._by_minute is None else self._by_minute.minutes_worth(minutes, run)
 
     def outlook(
         self, minutes: np.typing.NDArray[np.int64], hour_start: int, later: tuple[Standing, ...] = ()
@@ -225,16 +158,16 @@ class Profile:
         levels = np.array([self.level_before, self.level, *(then.level for then in later)]).T
         loads = [self.load_before, self.load, *(then.load for then in later)]
         hour = np.minimum(np.maximum((minutes - hour_start) // 60, -1), len(later)) + 1
-        link, drift, shape = levels[:, hour], self.drift[:, None], self._shape
-        if shape is None:
+        link, drift = levels[:, hour], self.drift[:, None]
+        if self._by_minute is None:
             drift = np.repeat(drift, len(minutes), axis=1)
         else:
-            season, missed = self._season_at(shape, minutes)
+            season, missed = self._by_minute.at(minutes)
             drift = drift + missed
             drift[_SIZE] += _entries(link[_SIZE], season[_SIZE])
             link = link + season
         behind = np.stack([load.behind for load in loads], axis=2)[:, :, hour]
-        behind = behind + _between_hours(self.load.shape, minutes)[0]
+        behind = behind + between_hours(self.load.shape, minutes)[0]
         return Outlook(
             link,
             drift,
@@ -270,7 +203,7 @@ class Profile:
                 doubt[0] = math.inf
             return doubt
         # the shape of the week is shrunk by weeks / (weeks + 1): half as much again as this is missing from it
-        week, _ = _between_hours(np.abs(self.week[_THROUGHPUT]), minutes)
+        week, _ = between_hours(np.abs(self.week[_THROUGHPUT]), minutes)
         return np.array([1.5 * week / weeks] * 2)
 
     def spread_at(self, at: int | slice, weight: Floats) -> Floats:
@@ -384,20 +317,6 @@ class Profile:
             load_before=Load.from_json(stored.get("load_before"), shapes),
             **arrays,
         )
-
-
-def _between_hours(
-    shape: Floats, minutes: np.typing.NDArray[np.int64]
-) -> tuple[Floats, np.typing.NDArray[np.int64]]:
-    """A shape by hour of the week (its last axis) at each minute, straight lines between the middles of hours; and the hour where each begins."""
-    since = (minutes - 30) % (60 * WEEK)
-    slot, share = since // 60, (since % 60) / 60.0
-    return shape[..., slot] * (1.0 - share) + shape[..., (slot + 1) % WEEK] * share, slot
-
-
-def _off_by(change: Floats, drift: Floats) -> Floats:
-    """The variance of where in a change of the season a minute is, as a share of what is more than the drift of an hour."""
-    return np.asarray((BEND_SHARE * np.maximum(change - FLAT * np.sqrt(drift), 0.0)) ** 2)
 
 
 def _entries(level: Floats, season: Floats) -> Floats:
