@@ -50,7 +50,10 @@ def by_lookups(
     """
     drift, spread = outlook.drift[_THROUGHPUT, lead:], profile.spread[_THROUGHPUT]
     fewer, more = unusual_lookups(asked, drift, spread, lead, profile.unusual)
-    fewer = np.minimum(fewer, outlook.short[:, lead:])
+    surely = fewer
+    if profile.unusual < UNUSUAL:
+        surely, _ = unusual_lookups(asked, drift, spread, lead)
+    fewer, surely = (np.minimum(by, outlook.short[:, lead:]) for by in (fewer, surely))
     unusual = (fewer < 0.0) | (more > 0.0)
     for row, name in enumerate(RESPONDING):
         at = np.flatnonzero(unusual[row]) if profile.hours[AT[name]] else ()
@@ -59,7 +62,9 @@ def by_lookups(
         holds = None
         if name not in SEQUENCES:
             holds = size_that_holds(signals.value[AT[name]], signals.value[_GETS], lead)[at]
-        response = _Response(name, tested, np.asarray(at), fewer[row, at], more[row, at], holds)
+        response = _Response(
+            name, tested, np.asarray(at), fewer[row, at], more[row, at], surely[row, at] < 0.0, holds
+        )
         if name in SEQUENCES:
             response.take_out(off, signals.value[AT[name], lead:], outlook.drift[AT[name], lead:])
         tested = response.judged()
@@ -135,6 +140,8 @@ def size_that_holds(size: Floats, lookups: Floats, lead: int) -> Floats:
 class _Response:
     """One metric's windows, those `at` which lookups are unusual, with what fewer of them (at most 0) and more (at least 0) may add to its link.
 
+    `surely_fewer` is where they are so in a cache whose nights are known, too: only then may a percentile be that of more misses.
+
     `holds`, on the link scale, is what it cannot have fallen below at once; None where there is no such thing. These arrays are as long as `at`.
     """
 
@@ -143,6 +150,7 @@ class _Response:
     at: np.typing.NDArray[np.intp]
     fewer: Floats
     more: Floats
+    surely_fewer: Mask
     holds: Floats | None = None
 
     def judged(self) -> Tested:
@@ -186,7 +194,7 @@ class _Response:
 
     def _is_low(self) -> Mask:
         low = np.zeros(self.tested.expected.shape[1], dtype=np.bool_)
-        low[self.at] = self.fewer < 0.0
+        low[self.at] = self.surely_fewer
         return low
 
     def _shown(self, test: Test) -> Shown:
