@@ -26,7 +26,6 @@ from auditor.detection.seasons import (
     LEAST_WEEKS,
     WEEK,
     WEEK_DAYS,
-    WHOLE_DAY_HOURS,
     read_week,
     week_as_text,
 )
@@ -188,9 +187,8 @@ class Profile:
 
     @property
     def _whole_days(self) -> int:
-        """Days from which shapes may be taken, were all of their hours known."""
-        earliest = self.period_start_minute - (DAY - WHOLE_DAY_HOURS) * 60
-        return self.learned_minute // (60 * DAY) + -earliest // (60 * DAY)
+        """Days of which every hour was seen: who began at five has not seen what the night is like that day."""
+        return self.learned_minute // (60 * DAY) + -self.period_start_minute // (60 * DAY)
 
     def _doubt_at(self, minutes: np.typing.NDArray[np.int64]) -> Floats:
         weeks = self._whole_days // WEEK_DAYS

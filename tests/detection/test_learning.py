@@ -305,7 +305,7 @@ def _quiet_nights(days: int, *, stops: int | None = None) -> WindowBlock:
     return windows(days * 1440, fault=fault, noise=0.1)
 
 
-@pytest.mark.parametrize("began", [0, 720])
+@pytest.mark.parametrize("began", [0, 285, 720])
 def test_the_first_nights_without_traffic_are_no_findings_and_a_noon_without_it_is_one(began: int) -> None:
     noon = 4 * 1440 + 720
     block = _quiet_nights(5, stops=noon)
@@ -313,6 +313,15 @@ def test_the_first_nights_without_traffic_are_no_findings_and_a_noon_without_it_
     told = judge(None, block.slice(began, len(block)), Policy()).observations
     assert {(o.metric_name, o.direction, str(o.severity)) for o in told} == {("throughput", "drop", "info")}
     assert {o.window_start_minute for o in told} == {block.first_minute + noon}
+
+
+def test_a_night_that_has_been_seen_once_is_no_surprise_when_it_comes_again() -> None:
+    """Who begins at a quarter to five has seen most hours of the first day, and of its night the last one only."""
+    (quiet,) = [null for null in NULLS if null.name == "quiet nights"]
+    for seed in (6005, 6008, 6015):
+        block = healthy(quiet, 1, seed).slice(285, 2 * 1440 + 30)
+        improbable = judge(None, block, Policy(false_alarms_per_week=0.1)).ledger.improbable
+        assert not improbable[2 * 1440 - 285 :].any()
 
 
 @pytest.mark.parametrize("left", [0.0, 0.03])
