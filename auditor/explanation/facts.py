@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from auditor.detection.diagnosis.figures import known
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,7 +57,8 @@ class Facts:
     @property
     def is_back(self) -> bool:
         """Whether this is of a silence that is over, after which the incident went on."""
-        return bool(self.evidence["metric"] == "silence" and self.evidence["back_minute"])
+        told = (self.evidence["back_minute"], self.evidence["silent_minutes"])
+        return self.evidence["metric"] == "silence" and all(map(known, told))
 
     @property
     def cause(self) -> dict[str, Any] | None:

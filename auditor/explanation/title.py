@@ -32,8 +32,9 @@ def _choices(facts: Facts) -> list[str]:
     if facts.is_back:
         since = [name for name in evidence["metrics"] if name != "silence"]
         silent = f"silent for {minutes(evidence['silent_minutes'])}"
+        others = [metric_names(since[:most]) for most in (3, 2, 1)] if since else []
         return [
-            *(f"{silent}, since then unusual: {', '.join(metric_names(since[:most]))}" for most in (3, 2, 1)),
+            *(f"{silent}, since then unusual: {', '.join(names)}" for names in others),
             f"{silent}, and not as before since",
         ]
     if metric == "silence" or direction == "absent":

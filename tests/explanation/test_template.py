@@ -287,6 +287,23 @@ def test_the_row_has_every_column_but_the_engineer_s() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        ([], "answers: silent for 3 minutes, and not as before since"),
+        (
+            ["hit_rate", "cache_size"],
+            "answers: silent for 3 minutes, since then unusual: hit rate, cache size",
+        ),
+    ],
+)
+def test_a_silence_that_is_over_is_titled_by_what_came_after(since: list[str], said: str) -> None:
+    silent = observation(
+        "silence", "absent", metrics=["silence", *since], silent_minutes=3, back_minute=OPENED + 3
+    )
+    assert observation_row(silent)["title"] == said
+
+
 _maybe = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 1e4))
 
 
@@ -316,6 +333,8 @@ _maybe = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st
                 ),
             ),
             "lead": st.booleans(),
+            "silent_minutes": st.one_of(st.none(), st.integers(1, 10**4)),
+            "back_minute": st.one_of(st.none(), st.integers(OPENED, OPENED + 100)),
         }
     ),
     st.text(max_size=80),

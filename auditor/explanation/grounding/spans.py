@@ -38,6 +38,7 @@ _DURING: Final = re.compile(r"\b(?:for|lasted|after|since)\s*$")
 _INCIDENT: Final = re.compile(r"\b(?:incident|anomaly|problem|issue|alert|drop|fall|rise)\b")
 _OF_THEM: Final = re.compile(r"\s*of (?:them|these|those|which|the minutes|its minutes|that time)\b")
 _OF_ALL: Final = re.compile(r"\s*(?:out )?of (?:the |its |all )?(?:last )?")
+_SILENT: Final = re.compile(r"\bsilen(?:t|ce)\b")
 _CREEP: Final = re.compile(r"\b(?:crept|creep|over|lead|build-?up|gradual|before|start|took)\b")
 
 
@@ -66,8 +67,13 @@ def _is_pair(reading: Reading, at: int) -> bool:
 
 
 def _durations(reading: Reading, one: Quantity) -> tuple[str, ...]:
-    """The incident's duration, and that of the metrics spoken of."""
-    return ("duration", *(f"duration {mention.subject}" for mention in preceding(reading, one.start)))
+    """The incident's duration, and that of the metrics spoken of; silence is the traffic's."""
+    silence = ("duration throughput",) if _SILENT.search(reading.low) else ()
+    return (
+        "duration",
+        *silence,
+        *(f"duration {mention.subject}" for mention in preceding(reading, one.start)),
+    )
 
 
 def _lasts(spot: Spot, roles: set[str]) -> bool:

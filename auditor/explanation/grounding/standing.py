@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from auditor.explanation.grounding.context import Context
+    from auditor.explanation.grounding.facts import Facts
     from auditor.explanation.grounding.reading import Reading
 
 _OVER: Final = re.compile(
@@ -44,6 +45,7 @@ _NEW: Final = re.compile(
 _AGAIN: Final = re.compile(
     r"\b(?:(?:similar|earlier|previous|past|prior) (?:incident|event|occurrence|episode|case)s?|happened before|seen before|once before|same thing happened|recurr\w+|happened (?:last|again|twice|earlier|yesterday|too)|last (?:week|month|year|night)|again and again|repeat(?:ed|s) (?:of|incident)|last time)\b"
 )
+_SILENCE: Final = re.compile(r"\bsilence\b[^,;.]{0,40}$")
 _NONE: Final = re.compile(r"\b(?:no|not|never|without)\b[^,;.]{0,20}$")
 _FRESH: Final = re.compile(
     r"\b(?:no|without an?|lacks? a|there is no|missing) (?:learned |agreed )?baseline\b|\bno baseline\b"
@@ -56,15 +58,20 @@ def wrong_standing(reading: Reading, context: Context) -> Iterator[str]:
         return
     low = reading.low
     if context.field not in {"item", "digest"}:
-        yield from _status(low, context.facts.status)
+        yield from _status(low, context.facts)
         yield from _company(reading, context)
         yield from _sureness(reading.spoken, context)
     yield from _gravity(reading, context)
 
 
-def _status(low: str, status: str) -> Iterator[str]:
+def _status(low: str, facts: Facts) -> Iterator[str]:
+    status = facts.status
     if status == "open":
+        # of an incident that is open only a silence may have ended
+        silence_is_over = any(part == "ended" for part, _ in facts.moments)
         for found in _OVER.finditer(low):
+            if silence_is_over and _SILENCE.search(low[: found.start()]):
+                continue
             if not _NOT.search(low[: found.start()]) and not re.search(
                 r"\bhas not\b|\bnot (?:yet )?$", found[0]
             ):

@@ -41,6 +41,9 @@ def _row(data: Any) -> dict[str, Any]:
     """The row that the template writes of a brief's leading metric."""
     lead, incident = data["metrics"][0], data["incident"]
     opened = _minute(incident["began"])
+    pause = {}
+    if "ended" in lead:
+        pause = {"silent_minutes": lead["minutes"], "back_minute": _minute(lead["ended"])}
     same = (
         "value",
         "expected",
@@ -69,6 +72,7 @@ def _row(data: Any) -> dict[str, Any]:
             causes=data["causes"],
             impact=data["impact"],
             reasons=[],
+            **pause,
             **{name: lead[name] for name in same},
         )
     )
@@ -145,6 +149,22 @@ def test_the_template_of_a_recorded_incident_stands_but_for_what_its_brief_leave
     row = _row(about.data)
     assert _failing(row["description"], about, "summary") == []
     assert _failing(row["recommendation"], about, "step") == []
+
+
+def test_how_long_a_silence_was_and_when_it_ended_may_be_said_as_it_was() -> None:
+    (outage,) = [one for one in read_incidents(evals_folder()) if one.name == "outage"]
+    about = outage.brief()
+    for said, false in (
+        ("The cache was silent for 7 minutes.", "The cache was silent for 9 minutes."),
+        ("The silence of 7 minutes ended at 11:30 UTC.", "The silence of 7 minutes ended at 11:37 UTC."),
+        ("Operations came back at 11:30 UTC.", "Operations came back at 11:37 UTC."),
+    ):
+        assert _failing(said, about, "summary") == []
+        assert _failing(false, about, "summary") != []
+    assert _failing("The incident ended at 11:30 UTC.", about, "summary") != []
+    assert (
+        _failing("The silence was about 7 minutes long, and it ended at 11:30 UTC.", about, "summary") != []
+    )
 
 
 @pytest.mark.parametrize(
