@@ -31,9 +31,8 @@ WATCHED: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
 
 @dataclass(frozen=True, slots=True)
 class Relearned:
-    """A new baseline's row, the levels that are agreed from now on, and what has to be said of the difference."""
+    """The levels that are agreed from now on, and what has to be said of the difference."""
 
-    baseline: LearnedBaseline
     agreed: dict[str, Any] | None
     observations: tuple[Observation, ...]
 
@@ -43,23 +42,21 @@ def relearn(
     agreed: dict[str, Any] | None,
     profile: Profile,
     history: History,
-    reason: str,
     policy: Policy,
 ) -> Relearned:
-    """Describe a profile just learned, and say so where the last day's normal is materially not the one agreed.
+    """Say so where the last day's normal, by a profile just learned, is materially not the one agreed.
 
     A metric without an agreed level, new or called normal by an engineer, is agreed as it is. The comparison is always with the level last agreed or reported, never with yesterday's, so that a decay too slow for any
     day to show is reported when it has come to something, and not absorbed.
     """
     level = median(history.parts[-24:, :, Part.LEVEL].astype(np.float64))
     today, behind = _display_levels(level), _behind(level)
-    baseline = _row(implementation_type, profile, history, reason)
     if len(history.parts) < AGREE_AFTER_HOURS:
-        return Relearned(baseline, agreed, ())
+        return Relearned(agreed, ())
     chance = _chance(profile, history)
     if agreed is None:
         first = {"minute": profile.learned_minute, "levels": today, "behind": behind}
-        return Relearned(baseline, first, ())
+        return Relearned(first, ())
     unknown = {name: level for name, level in today.items() if name not in agreed["levels"]}
     if unknown:
         agreed = agreed | {
@@ -73,7 +70,7 @@ def relearn(
         and _has_moved(name, _nearest(name, agreed, behind, today.get(name)), today.get(name), policy, chance)
     ]
     if not moved:
-        return Relearned(baseline, agreed, ())
+        return Relearned(agreed, ())
     observations = tuple(
         _moved(implementation_type, name, agreed, today[name], profile, policy) for name in moved
     )
@@ -88,7 +85,7 @@ def relearn(
             if not _is_worse(name, agreed["levels"][name], today[name])
         },
     }
-    return Relearned(baseline, now, observations)
+    return Relearned(now, observations)
 
 
 def _is_worse(name: str, before: float, now: float) -> bool:
@@ -228,7 +225,10 @@ def _moved(
     )
 
 
-def _row(implementation_type: str, profile: Profile, history: History, reason: str) -> LearnedBaseline:
+def learned_baseline(
+    implementation_type: str, profile: Profile, history: History, reason: str
+) -> LearnedBaseline:
+    """The row of a baseline: what the profile says was learned from the history, and why it was."""
     centre = median(history.parts[:, :, Part.LEVEL].astype(np.float64))
 
     def level(name: str) -> float | None:

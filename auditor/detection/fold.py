@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from auditor.detection.answers import not_taken
-from auditor.detection.baseline import relearn
+from auditor.detection.baseline import learned_baseline, relearn
 from auditor.detection.budget import levels_of
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.corrections import quietened, take
@@ -181,7 +181,7 @@ class _Work:
         self.improbable: list[np.typing.NDArray[np.bool_]] = []
         self.observations: dict[str, Observation] = {}
         self.touched: set[str] = set()
-        self.baseline: LearnedBaseline | None = None
+        self.baseline: Callable[[], LearnedBaseline] | None = None
         self.history_changed = False
         self.pending: list[Answer] = []
 
@@ -285,7 +285,7 @@ class _Work:
             state=memory.as_json(),
             ledger=Ledger(block.first_minute, verdict, tuple(self.scores), improbable),
             observations=tuple(self.observations.values()),
-            baseline=self.baseline,
+            baseline=self.baseline and self.baseline(),
             history_changed=self.history_changed,
         )
 
@@ -385,9 +385,10 @@ class _Work:
                 (end - 1) // MINUTES, self._hour_parts(end)[None], memory.peaks[None]
             )
         profile = learn(history, end, memory.profile)
-        relearned = relearn(self.implementation_type, memory.agreed, profile, history, reason, self.policy)
+        relearned = relearn(self.implementation_type, memory.agreed, profile, history, self.policy)
         memory.profile = profile
         memory.agreed = relearned.agreed
-        self.baseline = relearned.baseline
+        # only the last of a block is handed on
+        self.baseline = partial(learned_baseline, self.implementation_type, profile, history, reason)
         for observation in relearned.observations:
             self.observations[observation.fingerprint] = observation

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from auditor.detection.tested import Tested
     from auditor.detection.windows import Floats
 
+Ends = tuple["Floats", "Floats"]
+"""The least and the most that may be expected."""
 RateTails = Callable[["Floats", "Floats", "Floats", "Floats"], tuple["Floats", "Floats"]]
 Mask = np.typing.NDArray[np.bool_]
 
@@ -157,23 +159,24 @@ class _Response:
         """The windows and their spans, tested against what is left expected; numbers are put in the place of those before."""
         tested, row, at = self.tested, ROW[self.name], self.at
         window = self._shown(Test.WINDOW)
-        least, most = self._ends(window, Test.WINDOW)
+        ends = least, most = self._ends(window, Test.WINDOW)
         expected, centre, tails = tested.expected, tested.centre, tested.tails
-        expected[row, at] = nearest = _nearest(window, least, most)
+        expected[row, at] = nearest = _nearest(window, ends)
         link = link_of(self.name, nearest)
         centre[row, at] = np.where(np.isfinite(link), link, centre[row, at])
         moved = (self.fewer < 0.0, self.more > 0.0)
-        tails[:, Test.WINDOW, row, at] = self._tails(window, Test.WINDOW, moved)
+        tails[:, Test.WINDOW, row, at] = self._tails(window, ends, Test.WINDOW, moved)
         beyond = window.value < least, window.value > most
         shown = {}
         for test in SPANS:
             span = self._shown(test)
-            tails[:, test, row, at] = self._span_tails(span, test, beyond)
-            shown[test] = _nearest(span, *self._ends(span, test))
+            ends = self._ends(span, test)
+            tails[:, test, row, at] = self._span_tails(span, ends, test, beyond)
+            shown[test] = _nearest(span, ends)
         return replace(
             tested,
             spans=partial(with_expected, tested.spans, row, at, shown),
-            exact=partial(self._exact, window, moved),
+            exact=partial(self._exact, window, (least, most), moved),
             fewer=self._is_low() if self.name == "hit_rate" else tested.fewer,
         )
 
@@ -200,8 +203,7 @@ class _Response:
     def _shown(self, test: Test) -> Shown:
         return self.tested.shown(test, self.name).at(self.at)
 
-    def _ends(self, shown: Shown, test: Test) -> tuple[Floats, Floats]:
-        """The least and the most that may be expected."""
+    def _ends(self, shown: Shown, test: Test) -> Ends:
         least, most = self._shifted(shown.expected, self.fewer), self._shifted(shown.expected, self.more)
         if self.holds is not None and test is Test.WINDOW:
             held = np.fmin(exact_exp(self.holds) - 1.0, shown.expected)
@@ -211,31 +213,39 @@ class _Response:
     def _shifted(self, expected: Floats, shift: Floats) -> Floats:
         return np.where(shift != 0.0, moved_by(self.name, expected, shift), expected)
 
-    def _span_tails(self, span: Shown, test: Test, beyond: tuple[Mask, Mask]) -> tuple[Floats, Floats]:
+    def _span_tails(
+        self, span: Shown, ends: Ends, test: Test, beyond: tuple[Mask, Mask]
+    ) -> tuple[Floats, Floats]:
         """Those of a span; 1 where its newest window lies on the other side (`beyond`, of a fall and of a rise), or it does itself, as elsewhere."""
-        least, most = self._ends(span, test)
+        least, most = ends
         falls, rises = beyond[0] & (span.value < least), beyond[1] & (span.value > most)
-        low, high = self._tails(span, test, ((self.fewer < 0.0) & falls, (self.more > 0.0) & rises))
+        low, high = self._tails(span, ends, test, ((self.fewer < 0.0) & falls, (self.more > 0.0) & rises))
         low = np.where((self.fewer < 0.0) & ~falls, 1.0, low)
         return low, np.where((self.more > 0.0) & ~rises, 1.0, high)
 
-    def _exact(self, window: Shown, moved: tuple[Mask, Mask]) -> Floats:
+    def _exact(self, window: Shown, ends: Ends, moved: tuple[Mask, Mask]) -> Floats:
         """The exact tails of all windows, those of these anew on the sides whose expectation has `moved`."""
         tails, row = self.tested.exact().copy(), ROW[self.name]
-        anew = self._anew(tails[:, row, self.at], window, Test.WINDOW, moved, proportion_tails)
+        anew = self._anew(tails[:, row, self.at], window, ends, Test.WINDOW, moved, proportion_tails)
         tails[:, row, self.at] = anew
         return tails
 
-    def _tails(self, shown: Shown, test: Test, asked: tuple[Mask, Mask]) -> Floats:
+    def _tails(self, shown: Shown, ends: Ends, test: Test, asked: tuple[Mask, Mask]) -> Floats:
         """Both tails, each anew where it is asked for and known."""
         before = self.tested.tails[:, test, ROW[self.name], self.at]
-        return self._anew(before, shown, test, asked, quick_tails)
+        return self._anew(before, shown, ends, test, asked, quick_tails)
 
     def _anew(
-        self, tails: Floats, shown: Shown, test: Test, asked: tuple[Mask, Mask], of_rate: RateTails
+        self,
+        tails: Floats,
+        shown: Shown,
+        ends: Ends,
+        test: Test,
+        asked: tuple[Mask, Mask],
+        of_rate: RateTails,
     ) -> Floats:
         """Put tails in the place of those given, where they are asked for and known."""
-        for side, (tail, expected) in enumerate(zip(tails, self._ends(shown, test), strict=True)):
+        for side, (tail, expected) in enumerate(zip(tails, ends, strict=True)):
             where = asked[side] & np.isfinite(tail)
             if where.any():
                 tail[where] = self._tails_of(shown, test, expected, where, of_rate)[side]
@@ -248,6 +258,7 @@ class _Response:
         return tails_against(self.name, shown.at(where), expected[where], newest, test, of_rate)
 
 
-def _nearest(shown: Shown, least: Floats, most: Floats) -> Floats:
+def _nearest(shown: Shown, ends: Ends) -> Floats:
     """Of what may be expected, that which is nearest to what was seen."""
+    least, most = ends
     return np.minimum(np.maximum(shown.value, least), most)
