@@ -256,6 +256,19 @@ def out_of_fold(series: Sequence[Series], columns: Sequence[Columns]) -> list[Fl
     return margins
 
 
+def out_of_family(
+    by_family: Mapping[str, Sequence[int]], series: Sequence[Series], columns: Sequence[Columns]
+) -> list[Floats]:
+    """Margins of every series by trees fitted without any of its family; see `margins_of`."""
+    margins: list[Floats] = [np.zeros(0)] * len(series)
+    for members in by_family.values():
+        others = [i for family in by_family.values() if family is not members for i in family]
+        model = Model.from_json(fit([series[i] for i in others], [columns[i] for i in others], FOLDS))
+        for i in members:
+            margins[i] = margins_of(model, series[i], columns[i])
+    return margins
+
+
 def reference_of(
     by_family: Mapping[str, Sequence[int]], series: Sequence[Series], margins: Sequence[Floats]
 ) -> dict[str, Any]:
@@ -299,7 +312,6 @@ def _print_unseen(
 ) -> None:
     """What weights that had not seen a series make of it, with the table's p-values; ties where the gate is shut."""
     model = Model.from_json(whole)
-    print(HEAD)
     for name, members in by_family.items():
         scores = [np.where(np.isfinite(margins[i]), 1.0 + margins[i] - model.lowest, 0.5) for i in members]
         flags = [
@@ -326,7 +338,10 @@ def main(arguments: list[str]) -> int:
     margins = out_of_fold(series, columns)
     whole = fit(series, columns, seed=FOLDS)
     whole["reference"] = reference_of(by_family, series, margins)
+    print(f"By weights that had not seen the series\n{HEAD}")
     _print_unseen(whole, by_family, series, margins)
+    print(f"By weights that had seen no series of the family\n{HEAD}", flush=True)
+    _print_unseen(whole, by_family, series, out_of_family(by_family, series, columns))
     written.write_text(json.dumps(whole, separators=(",", ":")) + "\n")
     print(f"Written to {written}: {written.stat().st_size} bytes.")
     return 0

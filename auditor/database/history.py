@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.database import failures, wire
 from auditor.database.connect import connect
-from auditor.detection.windows import COLUMNS, WindowBlock
+from auditor.detection.windows import COLUMNS, WindowBlock, as_reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ class _Layout:
         block = WindowBlock.from_rows(
             self.name,
             columns[1],
-            dict(zip(COLUMNS, columns[3:], strict=True)),
+            {name: as_reported(column) for name, column in zip(COLUMNS, columns[3:], strict=True)},
             first_minute=self._first,
             last_minute=last,
             revision=[revision or 0 for revision in columns[2]],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.database.store import CommitOutcome, Committed, Pull, Pulled
 from auditor.detection.answers import KEPT_MINUTES, Answer
-from auditor.detection.windows import COLUMNS, WindowBlock
+from auditor.detection.windows import COLUMNS, WindowBlock, as_reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def _read_block(name: str, columns: Mapping[str, Any], first: int, last: int) ->
     return WindowBlock.from_rows(
         name,
         columns.get("minute") or [],
-        {column: columns[column] for column in COLUMNS if columns.get(column) is not None},
+        {column: as_reported(columns[column]) for column in COLUMNS if columns.get(column) is not None},
         first_minute=first,
         last_minute=last,
         revision=[int(revision or 0) for revision in columns.get("revision") or []],

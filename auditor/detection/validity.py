@@ -59,7 +59,7 @@ def broken_identities(block: WindowBlock) -> tuple[Mask, dict[int, tuple[str, ..
 
     Notes
     -----
-    What is unknown (NaN) breaks nothing; infinity does. A window is judged by itself.
+    What is unknown (NaN) breaks nothing; infinity does, which stands for whatever is no number. A window is judged by itself.
     """
     values = block.values
     if len(block) == 1 and _plainly_right(*values[:, 0].tolist()):
@@ -111,7 +111,11 @@ def _wrong(values: Floats) -> Mask:
     wrong = np.empty((len(COLUMNS) + 5 + len(_PAIRS), values.shape[1]), dtype=np.bool_)
     others = iter(wrong[len(COLUMNS) :])
     impossible = np.less(values, 0.0, out=wrong[: len(COLUMNS)])
-    impossible |= np.isinf(values)
+    infinite = np.isinf(values)
+    impossible |= infinite
+    if infinite.any():
+        # what is no number is said once, and compared with nothing
+        values = np.where(infinite, np.nan, values)
     counts = values[: len(_COUNTS)]
     impossible[: len(_COUNTS)] |= counts - np.floor(counts) > 0.0
     total, parts = counts[0], counts[1:]
@@ -138,12 +142,14 @@ def _counted_rate(hits: Floats, misses: Floats) -> Floats:
 def _sentences(values: Floats, broken: np.typing.NDArray[np.intp]) -> tuple[str, ...]:
     """One window's reasons, in the order of the rows of `_wrong`."""
     number = {name: f"{value:.6g}" for name, value in zip(COLUMNS, values.tolist(), strict=True)}
+    finite = dict(zip(COLUMNS, (~np.isinf(values)).tolist(), strict=True))
     known = [part for part in PARTS if not np.isnan(values[_AT[part]])]
     added = sum(float(values[_AT[part]]) for part in known)
     with np.errstate(invalid="ignore", divide="ignore"):
         counted = float(_counted_rate(values[_AT["hits"]], values[_AT["misses"]]))
     total = number["total_operations"]
     said = {name: f"{name} is {number[name]}, which no {_kind(name)} can be." for name in COLUMNS}
+    said |= {name: f"{name} is no finite number." for name, value in finite.items() if not value}
     sentences = [
         *said.values(),
         f"{' + '.join(known)} is {added:.6g}, more than total_operations, {total}.",

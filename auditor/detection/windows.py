@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,15 @@ COLUMNS: Final = (
 """The columns of `monitoring.cache_metrics_1min` that the detector reads."""
 
 
+def as_reported(values: Sequence[Any]) -> Floats:
+    """A column as rows hold it, shape (n,): None is unknown, so NaN here; NaN is no number, and made infinite, as which no value passes for right."""
+    numbers = np.array(values, dtype=np.float64)
+    for at in np.flatnonzero(np.isnan(numbers)).tolist():
+        if values[at] is not None:
+            numbers[at] = math.inf
+    return numbers
+
+
 @dataclass(frozen=True, slots=True)
 class WindowBlock:
     """Consecutive minutes of one cache, with none left out: a minute without a row is there as absent.
@@ -45,7 +55,8 @@ class WindowBlock:
     first_minute
         The first window's start, in whole minutes since 1970-01-01 UTC.
     values
-        float64 array of shape (columns, n), its rows in the order of `COLUMNS`; NaN where the value is unknown.
+        float64 array of shape (columns, n), its rows in the order of `COLUMNS`; NaN where the value is unknown, infinite where the row has
+        one that is no number.
     present
         Boolean array of shape (n,): whether the minute has a row at all.
     revision

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 BLOCK_MINUTES: Final = 1440
 _KEYS: Final = ("minute_window", "implementation_type")
-_UNKNOWN: Final = frozenset({"", "null", "NULL", "None", "nan", "NaN", "\\N"})
+_UNKNOWN: Final = frozenset({"", "null", "NULL", "None", "\\N"})
+_NO_NUMBER: Final = -math.inf
+"""What stands for NaN until it is known whether there was anything to be measured."""
+_MEANS_OF: Final = {"avg_hit_response_time_ms": "hits", "avg_miss_response_time_ms": "misses"}
 
 
 @dataclass(slots=True)
@@ -124,7 +127,27 @@ def _sorted(
         raise BadInput(
             f"The minute {when} of {name} comes twice, in lines {lines[at]} and {lines[at + 1]}: remove one."
         )
-    return minutes, {column: np.array(values)[order] for column, values in rows.columns.items()}
+    columns = {column: np.array(values)[order] for column, values in rows.columns.items()}
+    for column, values in columns.items():
+        no_number = values == _NO_NUMBER
+        if no_number.any():
+            values[no_number] = np.where(_should_be_known(columns, column)[no_number], math.inf, math.nan)
+    return minutes, columns
+
+
+def _should_be_known(
+    columns: dict[str, np.typing.NDArray[np.float64]], column: str
+) -> np.typing.NDArray[np.bool_]:
+    """Where NaN is a fault of whoever wrote it: not in a column that has no number at all, nor as the mean of nothing."""
+    values = columns[column]
+    if not np.isfinite(values).any():
+        return np.zeros(len(values), dtype=np.bool_)
+    if column != "hit_rate" and not column.endswith("_ms"):
+        return np.ones(len(values), dtype=np.bool_)
+    if column in _MEANS_OF:
+        return np.asarray(columns[_MEANS_OF[column]] > 0.0)
+    lookups = columns["hits"] + columns["misses"]
+    return np.where(np.isfinite(lookups), lookups, columns["total_operations"]) > 0.0
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -198,8 +221,9 @@ def _number(path: Path, line: int, column: str, value: Any) -> float:
     if value is None or value in _UNKNOWN:
         return math.nan
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         raise BadInput(
             f"{path}, line {line}: {column} {value!r} is not a number; leave it empty where unknown."
         ) from None
+    return _NO_NUMBER if math.isnan(number) else math.inf if math.isinf(number) else number

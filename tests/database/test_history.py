@@ -71,7 +71,8 @@ async def test_the_pull_and_the_history_give_the_same_numbers_to_the_last_bit(da
     asked(
         database,
         "update monitoring.cache_metrics_1min set avg_response_time_ms = 0.1::float8 + 0.2::float8,"
-        " p99_response_time_ms = 1e-7::float8 / 3, avg_cache_size = 1e22::float8 / 7 returning 1",
+        " p99_response_time_ms = 1e-7::float8 / 3, avg_cache_size = 1e22::float8 / 7,"
+        " p50_response_time_ms = 'NaN' returning 1",
     )
     ((_, replayed),) = windows_between(database)
     store = PostgresStore(database, worker="ann")
@@ -81,6 +82,7 @@ async def test_the_pull_and_the_history_give_the_same_numbers_to_the_last_bit(da
     await store.close()
     assert live is not None
     assert live.columns["avg_response_time_ms"][0] == 0.1 + 0.2
+    assert live.columns["p50_response_time_ms"][0] == np.inf
     assert live.revision.tolist() == replayed.revision.tolist()
     for name in COLUMNS:
         np.testing.assert_array_equal(live.columns[name], replayed.columns[name])

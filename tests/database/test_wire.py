@@ -12,6 +12,7 @@ from auditor.database import wire
 from auditor.database.store import CommitOutcome, Pulled, Verdicts
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.judgement import VERDICTS, LearnedBaseline, Ledger, Scores, Verdict
+from auditor.detection.validity import broken_identities
 from auditor.detection.windows import COLUMNS, WindowBlock
 
 
@@ -64,6 +65,18 @@ def test_a_block_lays_out_every_minute_and_keeps_what_is_unknown_unknown() -> No
     assert math.isnan(block.columns["avg_cache_size"][0])
     assert block.columns["avg_cache_size"][3] == 2.5
     assert all(values.dtype == np.float64 for values in block.columns.values())
+
+
+def test_what_a_row_holds_and_is_no_number_is_not_taken_for_unknown() -> None:
+    held = columns([100, 103], avg_response_time_ms=["NaN", None], hit_rate=[None, "Infinity"])  # type: ignore[list-item]
+    block = wire.read_pull(answer(columns=held)).caches[0].block
+    assert block is not None
+    assert block.columns["avg_response_time_ms"][0] == math.inf
+    assert math.isnan(block.columns["avg_response_time_ms"][3])
+    assert block.columns["hit_rate"][3] == math.inf
+    broken, reasons = broken_identities(block)
+    assert broken.tolist() == [True, False, False, True]
+    assert reasons[0] == ("avg_response_time_ms is no finite number.",)
 
 
 def test_an_empty_span_is_no_block_and_a_span_without_rows_is_all_absent() -> None:

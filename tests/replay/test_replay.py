@@ -176,6 +176,26 @@ def test_a_bad_file_is_refused_in_one_sentence_that_names_the_place(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_nan_is_the_collectors_fault_where_something_was_measured_and_unknown_where_nothing_was(
+    tmp_path: Path,
+) -> None:
+    found = rows(windows(MINUTES, first=30_000_000, name="answers"))
+    found[650] |= {"avg_response_time_ms": "NaN"}
+    found[651] |= {"hits": "nan"}
+    found[660] |= dict.fromkeys(("total_operations", "hits", "misses", "sets", "evictions", "errors"), 0)
+    found[660] |= {name: "nan" for name in COLUMNS if name.endswith("_ms") or name == "hit_rate"}
+    for row in found:
+        row["avg_miss_response_time_ms"] = "NaN"
+    source = write_csv(tmp_path / "windows.csv", found)
+    _auditor("replay", "--input", source, "--output", tmp_path / "out")
+    with (tmp_path / "out" / "ledger.csv").open() as lines:
+        verdicts = [row["verdict"] for row in csv.DictReader(lines)]
+    assert [at for at, verdict in enumerate(verdicts) if verdict == "unjudged"] == [650, 651]
+    texts = (tmp_path / "out" / "observations.jsonl").read_text()
+    assert "avg_response_time_ms is no finite number." in texts
+    assert "hits is no finite number." in texts
+
+
 def test_a_missing_file_and_a_broken_archive_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in _auditor("replay", "--input", tmp_path / "none.csv", code=2).stderr
     (tmp_path / "broken.csv.gz").write_bytes(b"\x1f\x8b\x08garbage")
