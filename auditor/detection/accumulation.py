@@ -163,13 +163,14 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
         flagged={
             part["metric"]: part["direction"]
             for key, part in incident["metrics"].items()
-            if part["first"] - began(incident) < ONSET_MINUTES and not (key == SILENCE and silent)
+            if part["last"] >= began(incident) > part["first"] - ONSET_MINUTES
+            and not (key == SILENCE and silent)
         },
         size_before=_known(incident["size_before"]),
         size_highest_known=float(exact_exp(np.array([highest]))[0] - 1.0)
         if np.isfinite(highest)
         else math.nan,
-        lead_in=incident["lead_in"] if _opened_by_hit_rate(incident) else -1,
+        lead_in=incident["lead_in"],
         elapsed=_elapsed(incident),
         quiet=incident["quiet"],
         size_earlier=_known(incident.get("size_earlier")),
@@ -179,14 +180,6 @@ def signature_of(incident: Incident, profile: Profile) -> IncidentSignature:
 
 def _known(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _opened_by_hit_rate(incident: Incident) -> bool:
-    """Whether the minute that opened it had a finding of the hit rate: only then is it known for how long that had been leaning."""
-    return any(
-        part["metric"] == "hit_rate" and part["first"] == began(incident)
-        for part in incident["metrics"].values()
-    )
 
 
 def _elapsed(incident: Incident) -> int:

@@ -110,6 +110,7 @@ def _observation(
         "worst_minute": worst["minute"],
         "opened_minute": part["first"],
         "last_minute": part["last"],
+        "warned_minute": part["warned"],
         "windows": part["last"] - part["first"] + 1,
         "flagged_windows": part["flagged"],
         "first": _known(part["first_value"], scale),
@@ -131,12 +132,17 @@ def _observation(
         metric_value=value if value is not None else 0.0,
         baseline_value=expected,
         deviation_percentage=relative * 100.0 if has_effect else None,
-        timestamp_minute=part["first"] + 1,
+        timestamp_minute=_told_at(part, key == incident["lead"]) + 1,
         window_start_minute=part["first"],
         window_end_minute=part["last"] + 1,
         status="open" if incident["resolved"] is None else "resolved",
         evidence=evidence,
     )
+
+
+def _told_at(part: dict[str, Any], leads: bool) -> int:
+    """The window that made it what it is: of what leads an incident that pages the first to warn, else the first of all."""
+    return int(part["warned"] if leads and part["warned"] is not None else part["first"])
 
 
 def _pause(incident: Incident) -> dict[str, int]:

@@ -22,7 +22,7 @@ from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.corrections import quietened, take
 from auditor.detection.evidence import observations_of
 from auditor.detection.hours import MINUTES, Part, summarise_hours
-from auditor.detection.incidents import TRACKS, excludes
+from auditor.detection.incidents import TRACKS, excludes, is_rest
 from auditor.detection.judgement import (
     VERDICTS,
     Judgement,
@@ -324,6 +324,8 @@ class _Work:
             self.history_changed = True
 
     def _emit(self, track: str, incident: dict[str, Any]) -> None:
+        if is_rest(incident):
+            return
         judged = [metric.name for metric in CATALOGUE if metric.name in self._judged()]
         for observation in observations_of(
             self.implementation_type,

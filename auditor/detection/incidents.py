@@ -3,8 +3,9 @@
 A track is a kind of incident that one cache can have one of at a time: `alarm` (something is worse), `notice` (something is different,
 and nothing worse) and `collector` (the windows themselves are wrong or missing). A track's incident is plain JSON and part of the state.
 
-A silence that ends in an alarm is that alarm's beginning: what restarts is silent, and comes back empty. It goes on in the track of alarms,
-under the name it was opened with.
+What ends in an alarm is that alarm's beginning: a silence (what restarts is silent, and comes back empty), and a notice of what was there
+before it mattered. It goes on in the track of alarms, under the name it was opened with. What is left of an alarm once it no longer matters is
+no notice of its own for two hours.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ _KIND: Final = {"hit_rate": HITS, "error_rate": "errors"} | dict.fromkeys(LATENC
 """What hurts users, and may be another fault while an incident of something else is open; a cache's size follows."""
 AGAIN_AFTER_MINUTES: Final = 120
 """Minutes without a finding of a kind after which it is another fault, though something else has kept the incident open."""
+JUST_NOTICED_MINUTES: Final = 15
+"""Minutes since a notice opened in which an alarm that opens is of the same change, whatever the two are of."""
+GONE_FURTHER: Final = 2.0
+"""How many times as far from normal as it has been something may be and still be the same that has gone further; a fault of its own is sudden."""
 FAILS_BEFORE_MINUTES: Final = 5
 """Minutes before a silence in which an alarm that opens is of the same fault."""
 NEW_NORMAL_AFTER_MINUTES: Final = 3 * 1440
@@ -47,6 +52,8 @@ SURE_AT_ONCE: Final = 1e-3
 """A finding this many times less probable than the threshold is critical without waiting for two more."""
 CRITICAL_WINDOWS: Final = 3
 REASONS_KEPT: Final = 5
+NOT_KNOWN: Final = -1
+"""The lead-in of an incident that the hit rate did not open."""
 
 
 def opened(minute: int) -> Incident:
@@ -62,7 +69,7 @@ def opened(minute: int) -> Incident:
         "signals": {},
         "size_before": None,
         "size_earlier": None,
-        "lead_in": 0,
+        "lead_in": NOT_KNOWN,
         "extra_misses": 0.0,
         "added_ms": 0.0,
         "reasons": [],
@@ -73,7 +80,7 @@ def opened(minute: int) -> Incident:
 
 
 def began(incident: Incident) -> int:
-    """The minute in which what the windows themselves show began: that of its opening, or the one in which a silence went on as an alarm."""
+    """The minute in which what it is told by began: that of its opening, or the one in which a silence or a notice went on as an alarm."""
     went_on: int | None = incident.get("went_on")
     return incident["opened"] if went_on is None else went_on
 
@@ -84,6 +91,60 @@ def silence_that_goes_on(tracks: dict[str, Any]) -> Incident | None:
     if incident is None or incident["resolved"] is not None or list(incident["metrics"]) != [SILENCE]:
         return None
     return None if incident["metrics"][SILENCE]["warned"] is None else incident
+
+
+def goes_on(incident: Incident, track: str, minute: int) -> Incident:
+    """A silence or a notice, opened in its track, as the alarm that it is from now on: what tells the cause is gathered anew."""
+    return incident | {
+        "went_on": minute,
+        "opened_in": track,
+        "signals": {},
+        "size_before": None,
+        "size_earlier": None,
+        "lead_in": NOT_KNOWN,
+    }
+
+
+def notice_that_goes_on(
+    tracks: dict[str, Any], minute: int, findings: list[Finding], policy: Policy
+) -> Incident | None:
+    """The notice of what is found to matter now: one that has just opened, or one of the same that has gone further.
+
+    What an engineer has answered to stays by itself.
+    """
+    incident: Incident | None = tracks.get(NOTICE)
+    if incident is None or incident.get("accepted") is not None or is_rest(incident):
+        return None
+    if incident["resolved"] is None and minute - incident["opened"] < JUST_NOTICED_MINUTES:
+        return incident
+    if incident["resolved"] is not None and minute - incident["resolved"] > policy.reopen_within_minutes:
+        return None
+    return incident if _gone_further(incident, findings) else None
+
+
+def _gone_further(incident: Incident, findings: list[Finding]) -> bool:
+    """Whether some of what warns is what the incident is of, and none of that is much further from normal."""
+    pairs = [
+        (_size(finding), _size(incident["metrics"][key]["worst"]))
+        for finding in findings
+        if finding["level"] >= WARNING and (key := _key(finding)) in incident["metrics"]
+    ]
+    return bool(pairs) and all(now <= GONE_FURTHER * so_far for now, so_far in pairs)
+
+
+def rest_until(tracks: dict[str, Any], minute: int, findings: list[Finding]) -> int | None:
+    """The last minute in which such findings are what is left of an alarm that is over; None where they are not."""
+    alarm: Incident | None = tracks.get(ALARM)
+    if alarm is None or alarm["resolved"] is None or minute - alarm["last"] > AGAIN_AFTER_MINUTES:
+        return None
+    left = any(_key(finding) in alarm["metrics"] for finding in findings)
+    return int(alarm["last"]) + AGAIN_AFTER_MINUTES if left else None
+
+
+def is_rest(incident: Incident) -> bool:
+    """Whether a notice is so far no more than what is left of an alarm: it is not told."""
+    until: int | None = incident.get("rest_until")
+    return until is not None and incident["last"] <= until
 
 
 def track_of_silence(tracks: dict[str, Any], minute: int, run: int, policy: Policy) -> str:
@@ -117,7 +178,9 @@ def current(
     if incident is None:
         return None
     if incident["resolved"] is not None and minute - incident["resolved"] > policy.reopen_within_minutes:
-        return None
+        rest: Incident | None = tracks.get(NOTICE) if track == ALARM and is_open(tracks, NOTICE) else None
+        if rest is None or not is_rest(rest) or not _gone_further(rest, findings):
+            return None
     return None if track == ALARM and _begins_anew(incident, minute, findings, policy) else incident
 
 
@@ -171,7 +234,7 @@ def excludes(tracks: dict[str, Any], minute: int, known: int) -> bool:
         alarm is not None
         and alarm["resolved"] is None
         and alarm.get("accepted") is None
-        and minute - alarm["opened"] < longest
+        and minute - began(alarm) < longest
     )
     return alarmed or is_open(tracks, COLLECTOR)
 
@@ -216,7 +279,7 @@ def _leader(metrics: dict[str, Any]) -> str:
 
 
 def _add(metrics: dict[str, Any], minute: int, finding: Finding, alpha: float) -> None:
-    key = f"{finding['metric']}:{finding['direction']}"
+    key = _key(finding)
     part = metrics.get(key)
     if part is None:
         part = metrics[key] = {
@@ -245,6 +308,10 @@ def _add(metrics: dict[str, Any], minute: int, finding: Finding, alpha: float) -
         part["worst"] = finding | {"minute": minute}
 
 
+def _key(finding: Finding) -> str:
+    return f"{finding['metric']}:{finding['direction']}"
+
+
 def _size(finding: Finding) -> float:
     size = abs(finding["absolute"] if finding["metric"] == "error_rate" else finding["relative"])
     return size if math.isfinite(size) else 0.0
@@ -261,8 +328,8 @@ def severity_of(incident: Incident, key: str) -> Severity:
 
 
 def opened_in(track: str, incident: Incident) -> str:
-    """The track by which an incident is named: its own, but of a silence that went on as an alarm that of silences."""
-    return track if incident.get("went_on") is None else COLLECTOR
+    """The track by which an incident is named: its own, but of what went on as an alarm that in which it opened."""
+    return track if incident.get("went_on") is None else incident.get("opened_in", COLLECTOR)
 
 
 def incident_id(implementation_type: str, track: str, opened_minute: int) -> str:

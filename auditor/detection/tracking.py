@@ -22,9 +22,13 @@ from auditor.detection.incidents import (
     current,
     excludes,
     extend,
+    goes_on,
     is_open,
+    is_rest,
+    notice_that_goes_on,
     opened,
     quieten,
+    rest_until,
     silence_that_goes_on,
     track_of_silence,
 )
@@ -131,12 +135,15 @@ class _Steps:
         incident = current(tracks, track, minute, found, self.policy)
         if incident is None:
             self._finish(track, minute)
-            incident = self._gone_on(minute) if track == ALARM else None
+            incident = self._gone_on(minute, found) if track == ALARM else None
             incident = incident or opened(minute)
             tracks[track] = incident
             if track != COLLECTOR:
                 self.tracked.opening[i] = True
                 self._look_back(incident, i, found)
+        if track == NOTICE and (not incident["metrics"] or is_rest(incident)):
+            until = rest_until(tracks, minute, found)
+            incident["rest_until"] = until if until is not None else incident.get("rest_until")
         extend(incident, minute, found, self.reading.alpha)
         if track == COLLECTOR:
             for reason in self.reasons.get(i, ()):
@@ -154,14 +161,17 @@ class _Steps:
             self.tracked.touched.discard(track)
             self.tracked.finished.append((track, _copy(incident)))
 
-    def _gone_on(self, minute: int) -> Incident | None:
-        """The silence of just now, which goes on as an alarm."""
-        incident = silence_that_goes_on(self.memory.tracks)
-        if incident is not None:
-            del self.memory.tracks[COLLECTOR]
-            self.tracked.touched.discard(COLLECTOR)
-            incident["went_on"] = minute
-        return incident
+    def _gone_on(self, minute: int, found: list[Finding]) -> Incident | None:
+        """The silence or the notice of just now, which goes on as an alarm."""
+        tracks = self.memory.tracks
+        silence = silence_that_goes_on(tracks)
+        notice = notice_that_goes_on(tracks, minute, found, self.policy)
+        for track, incident in ((COLLECTOR, silence), (NOTICE, notice)):
+            if incident is not None:
+                del tracks[track]
+                self.tracked.touched.discard(track)
+                return goes_on(incident, track, minute)
+        return None
 
     def _finish(self, track: str, minute: int) -> None:
         """End an incident that is still open, for another one begins."""
@@ -179,7 +189,10 @@ class _Steps:
         for name, back in (("size_before", 1), ("size_earlier", EARLIER_WINDOWS)):
             incident[name] = math.exp(known[-back]) - 1.0 if len(known) >= back else None
         effects = [finding["absolute"] for finding in found if finding["metric"] == "hit_rate"]
-        if not effects or reading.hit_rate is None:
+        if not effects:
+            return
+        incident["lead_in"] = 0
+        if reading.hit_rate is None:
             return
         rate = AT["hit_rate"]
         while incident["lead_in"] < min(LEAD_IN_WINDOWS, at):
