@@ -136,6 +136,16 @@ class Settings(ExplainSettings):
     response_time_critical: float = Field(
         default=50.0, gt=0, description="Rise of a response time, in percent, that is critical."
     )
+    hit_response_time_warning: float = Field(
+        default=100.0,
+        gt=0,
+        description="Rise of the hits' average response time, in percent, that warns, if it is a millisecond at least.",
+    )
+    hit_response_time_critical: float = Field(
+        default=300.0,
+        gt=0,
+        description="Rise of the hits' average response time, in percent, that is critical.",
+    )
     error_rate_warning: float = Field(
         default=1.0, gt=0, le=100, description="Rise of the error rate, in percentage points, that warns."
     )
@@ -229,6 +239,9 @@ class Settings(ExplainSettings):
             false_alarms_per_week=self.false_alarms_per_week,
             hit_rate=Floor(self.hit_rate_warning / 100, self.hit_rate_critical / 100),
             response_time=Floor(self.response_time_warning / 100, self.response_time_critical / 100),
+            hit_response_time=Floor(
+                self.hit_response_time_warning / 100, self.hit_response_time_critical / 100
+            ),
             error_rate=Floor(self.error_rate_warning / 100, self.error_rate_critical / 100),
             resolve_after_minutes=self.resolve_after_minutes,
             reopen_within_minutes=self.reopen_within_minutes,

@@ -76,8 +76,8 @@ class Metric:
 CATALOGUE: Final = (
     Metric("hit_rate", "hit rate", "%", Family.PROPORTION, Side.DROP, Category.PERFORMANCE, 1),
     Metric("error_rate", "error rate", "%", Family.PROPORTION, Side.RISE, Category.RELIABILITY, 0),
-    Metric("eviction_rate", "eviction rate", "%", Family.PROPORTION, Side.RISE, Category.CAPACITY, 7),
-    Metric("throughput", "throughput", "operations/min", Family.COUNT, Side.BOTH, Category.ANOMALY, 8),
+    Metric("eviction_rate", "eviction rate", "%", Family.PROPORTION, Side.RISE, Category.CAPACITY, 8),
+    Metric("throughput", "throughput", "operations/min", Family.COUNT, Side.BOTH, Category.ANOMALY, 9),
     Metric(
         "avg_response_time_ms",
         "average response time",
@@ -93,8 +93,17 @@ CATALOGUE: Final = (
     Metric(
         "p99_response_time_ms", "p99 response time", "ms", Family.GAUGE, Side.RISE, Category.PERFORMANCE, 4
     ),
-    Metric("cache_size", "cache size", "entries", Family.GAUGE, Side.BOTH, Category.CAPACITY, 6),
-    Metric("silence", "silence", "operations/min", Family.ABSENCE, Side.ABSENCE, Category.RELIABILITY, 5),
+    Metric(
+        "avg_hit_response_time_ms",
+        "average response time of hits",
+        "ms",
+        Family.GAUGE,
+        Side.RISE,
+        Category.PERFORMANCE,
+        5,
+    ),
+    Metric("cache_size", "cache size", "entries", Family.GAUGE, Side.BOTH, Category.CAPACITY, 7),
+    Metric("silence", "silence", "operations/min", Family.ABSENCE, Side.ABSENCE, Category.RELIABILITY, 6),
 )
 """Every metric of a cache window, in the order of its columns in the ledger."""
 
@@ -111,5 +120,5 @@ VALIDITY: Final = Metric(
 )
 """Not a test: the observation that a window contradicts itself, which is the collector's fault."""
 
-BASELINE: Final = Metric("baseline", "learned normal", "", Family.GAUGE, Side.BOTH, Category.ANOMALY, 9)
+BASELINE: Final = Metric("baseline", "learned normal", "", Family.GAUGE, Side.BOTH, Category.ANOMALY, 10)
 """Not a test: the observation that what is normal has moved since it was last agreed."""

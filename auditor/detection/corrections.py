@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.answers import Answer, Says, Share, effect_of_part, ignored, with_answer
-from auditor.detection.findings import INFO
+from auditor.detection.findings import HITS_LATENCY, INFO, LATENCIES
 from auditor.detection.hours import MINUTES, Part, summarise_hours
 from auditor.detection.incidents import TRACKS, fingerprint, is_open, opened_in
 from auditor.detection.signals import AT, SIGNALS, Signals, signals_of
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 PATIENCE_MINUTES: Final = 60
 """Minutes for which a new normal may be waited for: then what has moved is either known or over."""
 _LATENCIES: Final = tuple(name for name in SIGNALS if name.endswith("response_time_ms"))
-_WITH: Final = dict.fromkeys(
-    ("avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms"), _LATENCIES
-)
+_WITH: Final = dict.fromkeys((*LATENCIES, HITS_LATENCY), _LATENCIES)
 """What moves together: the latencies are of the same operations."""
 
 

@@ -42,6 +42,11 @@ LEANING: Final = 0.5
 """Share of the least effect that the newest window must show for the quarter of an hour behind it to be news."""
 BOTH: Final[tuple[Direction, Direction]] = ("drop", "rise")
 LATENCIES: Final = ("avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms")
+HITS_LATENCY: Final = "avg_hit_response_time_ms"
+LEAST_LATER_MS: Final = 1.0
+"""Milliseconds that hits have to take longer: a cache within the process takes twice as long when the processor is busy, and nobody waits for it."""
+BETTER: Final = 1e-3
+"""The p-value of a rise of the hit rate from which on a smaller cache hurts nobody: fewer misses fill it with less."""
 BOTH_PARTS: Final = 2
 """Hits and misses are timed apart, and both are learned."""
 PERCENTILE: Final = {"p95_response_time_ms": 0.95, "p99_response_time_ms": 0.99}
@@ -137,6 +142,7 @@ _ORDER: Final = (
     "p99_response_time_ms",
     "cache_size",
     "avg_response_time_ms",
+    "avg_hit_response_time_ms",
 )
 """In which an incident lists what was found in the same minute."""
 
@@ -160,17 +166,22 @@ def _rejections(tested: Tested, levels: Levels) -> dict[str, set[Direction]]:
 
 def _sides(judged: _Judged, profile: Profile, policy: Policy) -> list[Side]:
     name = judged.name
-    if name == "hit_rate":
-        return _hit_rate(judged, policy.hit_rate)
-    if name == "error_rate":
-        return [_error_rate(judged, policy.error_rate)]
-    if name == "eviction_rate":
-        return [_eviction_rate(judged, policy.eviction_rate, profile)]
-    if name == "throughput":
-        return _throughput(judged, profile)
-    if name in LATENCIES:
-        return _latency(judged, policy.response_time)
-    return _cache_size(judged, policy.cache_size, profile)
+    match name:
+        case "hit_rate":
+            sides = _hit_rate(judged, policy.hit_rate)
+        case "error_rate":
+            sides = [_error_rate(judged, policy.error_rate)]
+        case "eviction_rate":
+            sides = [_eviction_rate(judged, policy.eviction_rate, profile)]
+        case "throughput":
+            sides = _throughput(judged, profile)
+        case "cache_size":
+            sides = _cache_size(judged, policy.cache_size, profile)
+        case "avg_hit_response_time_ms":
+            sides = [_hits_latency(judged, policy.hit_response_time)]
+        case _:
+            sides = _latency(judged, policy.response_time)
+    return sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +313,16 @@ def _latency(judged: _Judged, floor: Floor) -> list[Side]:
     return sides
 
 
+def _hits_latency(judged: _Judged, floor: Floor) -> Side:
+    """The cache itself has become slow, which the average may hide: where misses take a hundred times as long, hits are next to nothing in it."""
+    effect = _Effect(floor.warning, operations=LEAST_OPERATIONS, span_operations=LEAST_SPAN_AVERAGED)
+    found, _, side = judged.side("rise", effect)
+    later = side.value - side.expected >= LEAST_LATER_MS
+    found, side = found & later, replace(side, improbable=side.improbable & later)
+    critical = found & (_relative(side.value, side.expected) >= floor.critical)
+    return _levelled(side, found, found, critical)
+
+
 def _explained_by_mix(name: str, tested: Tested) -> Mask:
     """Where a high percentile is what more misses give, and neither hits nor misses are slow.
 
@@ -350,7 +371,8 @@ def _cache_size(judged: _Judged, floor: Floor, profile: Profile) -> list[Side]:
     """A fall is a flush or a cut; a rise is the cache filling, unless it goes far beyond all it has ever held."""
     found, _, side = judged.side("drop", _Effect(floor.warning))
     never = np.zeros_like(found)
-    dropped = _levelled(side, found, found, never)
+    better = _either(judged.tested.high[:, ROW["hit_rate"]], BETTER)
+    dropped = _levelled(side, found, found & ~better, never)
     found, _, side = judged.side("rise", _Effect(floor.warning))
     settled = bool(profile.hours[AT["cache_size"]] >= SETTLED_HOURS)
     size = judged.tested.shown(Test.WINDOW, judged.name).value

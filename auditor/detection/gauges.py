@@ -28,7 +28,8 @@ MOST_DEGREES: Final = 8.0
 """How many operations behind a window make its latency more nearly normal: single ones are heavy-tailed, and so are short means of them."""
 
 _GAUGES: Final = slice(AT["avg_response_time_ms"], AT["cache_size"] + 1)
-_PARTS: Final = slice(AT["avg_hit_response_time_ms"], AT["avg_miss_response_time_ms"] + 1)
+_HITS: Final = AT["avg_hit_response_time_ms"]
+_MISSES: Final = AT["avg_miss_response_time_ms"]
 _AVERAGE: Final = AT["avg_response_time_ms"]
 _SIZE_ROW: Final = AT["cache_size"] - _GAUGES.start
 _OFFSET: Final = np.array([[LATENCY_OFFSET], [LATENCY_OFFSET], [LATENCY_OFFSET], [1.0]])
@@ -56,15 +57,25 @@ def gauges_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: in
     return _tested(predicted, behind, _OFFSET, lead, by_cost=True)
 
 
-def parts_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> tuple[Family, ...]:
-    """The average latency of hits, and of misses, each where it is learned; arguments as of `scoring.score`."""
-    families = []
-    for at in range(_PARTS.start, _PARTS.stop):
-        if profile.hours[at]:
-            predicted = _predicted(profile, signals, outlook, slice(at, at + 1))
-            behind = np.minimum(predicted.weight[:, lead:], MOST_DEGREES)
-            families.append(_tested(predicted, behind, _OFFSET[:1], lead))
-    return tuple(families)
+def hits_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> Family:
+    """The average latency of hits, one row; arguments as of `scoring.score`."""
+    return _part_tested(_HITS, profile, signals, outlook, lead)
+
+
+def parts_tested(
+    hits: Family, profile: Profile, signals: Signals, outlook: Outlook, lead: int
+) -> tuple[Family, ...]:
+    """The average latency of `hits`, and of misses, each where it is learned; arguments as of `scoring.score`."""
+    parts = [hits] if profile.hours[_HITS] else []
+    if profile.hours[_MISSES]:
+        parts.append(_part_tested(_MISSES, profile, signals, outlook, lead))
+    return tuple(parts)
+
+
+def _part_tested(at: int, profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> Family:
+    predicted = _predicted(profile, signals, outlook, slice(at, at + 1))
+    behind = np.minimum(predicted.weight[:, lead:], MOST_DEGREES)
+    return _tested(predicted, behind, _OFFSET[:1], lead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor.detection.catalogue import BASELINE, BY_NAME, VALIDITY, Severity
-from auditor.detection.findings import CRITICAL, LATENCIES, WARNING
+from auditor.detection.findings import CRITICAL, HITS_LATENCY, LATENCIES, WARNING
 
 if TYPE_CHECKING:
     from auditor.detection.policy import Policy
@@ -32,7 +32,9 @@ METRICS: Final = BY_NAME | {VALIDITY.name: VALIDITY, BASELINE.name: BASELINE}
 
 SILENCE: Final = "silence:absent"
 HITS: Final = "hits"
-_KIND: Final = {"hit_rate": HITS, "error_rate": "errors"} | dict.fromkeys(LATENCIES, "latency")
+_KIND: Final = {"hit_rate": HITS, "error_rate": "errors"} | dict.fromkeys(
+    (*LATENCIES, HITS_LATENCY), "latency"
+)
 """What hurts users, and may be another fault while an incident of something else is open; a cache's size follows."""
 AGAIN_AFTER_MINUTES: Final = 120
 """Minutes without a finding of a kind after which it is another fault, though something else has kept the incident open."""

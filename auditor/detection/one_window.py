@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from auditor.detection.plain_rows import PlainRow, Tails
     from auditor.detection.windows import Floats
 
-GATHERED: Final = 40
+GATHERED: Final = 44
 """Numbers of a window that its spans are sums of: four of each rate, three of the operations, four of each gauge and three more of the
-average, three of the lookups for each metric that responds to them."""
+average, four of the hits' latency, three of the lookups for each metric that responds to them."""
 _ASKED: Final = GATHERED - 3 * len(RESPONDING)
 _BEFORE_GAUGES: Final = RATES + 1
 
@@ -49,7 +49,7 @@ _BEFORE_GAUGES: Final = RATES + 1
 class Plain:
     """One window tested, lists by metric in the order of `METRICS`; see `Tested`.
 
-    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 40), what its spans are sums of, the newest window first; `exact` gives the
+    `low` and `high` hold three such lists, by test; `gathered`, of shape (15, 44), what its spans are sums of, the newest window first; `exact` gives the
     window's tails near and far, shape (2, metrics, 1).
     """
 
@@ -74,7 +74,7 @@ def one_window_tested(ahead: Ahead, before: Floats, value: Row, weight: Row, min
     ahead
         What is expected.
     before
-        Shape (up to 14, 40): what was gathered of the windows before it, the newest first.
+        Shape (up to 14, 44): what was gathered of the windows before it, the newest first.
     value, weight
         Its signals.
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Tails = tuple[float, float]
 Mixed = tuple[float, float, float, float]
 
-GAUGES: Final = range(AT["avg_response_time_ms"], AT["cache_size"] + 1)
+GAUGES: Final = (*range(AT["avg_response_time_ms"], AT["cache_size"] + 1), AT["avg_hit_response_time_ms"])
 OFFSETS: Final = np.array([1.0 if at == AT["cache_size"] else LATENCY_OFFSET for at in GAUGES])
 NOTHING: Final = (math.nan, math.nan)
 _BOTH: Final = (1.0, 1.0)

@@ -29,7 +29,7 @@ class Policy:
     ----------
     false_alarms_per_week
         The false-alarm budget for each cache; every threshold follows from it. Above 0.
-    hit_rate, response_time, error_rate, cache_size, eviction_rate
+    hit_rate, response_time, hit_response_time, error_rate, cache_size, eviction_rate
         Practical-effect floors; smaller changes are never more than statistics.
     learning_windows
         Windows with data before anything but validity is judged; until then the verdict is `learning`.
@@ -44,6 +44,7 @@ class Policy:
     false_alarms_per_week: float = 1.0
     hit_rate: Floor = Floor(0.10, 0.20)
     response_time: Floor = Floor(0.25, 0.50)
+    hit_response_time: Floor = Floor(1.00, 3.00)
     error_rate: Floor = Floor(0.01, 0.05)
     cache_size: Floor = Floor(0.25, 0.50)
     eviction_rate: Floor = Floor(0.50, 1.00)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.episodes import DEEPEST, KEPT_DAYS, SILENT_DAYS, STEP
-from auditor.detection.findings import INFO, TRAFFIC_FLOOR, WARNING, Side, find
+from auditor.detection.findings import HITS_LATENCY, INFO, LATENCIES, TRAFFIC_FLOOR, WARNING, Side, find
 from auditor.detection.moved import link_of, moved_by, tails_against, with_expected
 from auditor.detection.proportions import PROPORTIONS, quick_tails
 from auditor.detection.sides import SIDES, SILENCE
@@ -215,9 +215,10 @@ def _depth(side: Side, tested: Tested, at: np.typing.NDArray[np.intp]) -> Floats
 def _floor_of(metric: str, policy: Policy) -> float:
     if metric == "throughput":
         return TRAFFIC_FLOOR
-    if metric.endswith("response_time_ms"):
+    if metric in LATENCIES:
         return policy.response_time.warning
     floors = {
+        HITS_LATENCY: policy.hit_response_time,
         "hit_rate": policy.hit_rate,
         "error_rate": policy.error_rate,
         "eviction_rate": policy.eviction_rate,

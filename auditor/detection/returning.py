@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auditor.detection.findings import INFO, LATENCIES
+from auditor.detection.findings import HITS_LATENCY, INFO, LATENCIES
 from auditor.detection.hours import MINUTES, Part
 from auditor.detection.medians import median
 from auditor.detection.profile import follow, gain_and_bound
@@ -36,7 +36,7 @@ HALF_LIFE: Final = 24.0
 """Hours in which half of an improvement becomes normal."""
 HALF: Final = 0.5
 """Of the least effect that matters: by so much the second level has to be worse than the first."""
-WORSE: Final = {"hit_rate": "drop", "cache_size": "drop"} | dict.fromkeys(LATENCIES, "rise")
+WORSE: Final = {"hit_rate": "drop", "cache_size": "drop"} | dict.fromkeys((*LATENCIES, HITS_LATENCY), "rise")
 """The metrics of which this is asked, and the direction in which they hurt."""
 
 
@@ -75,6 +75,8 @@ def returning(
 def _floor(metric: str, policy: Policy) -> Floor:
     if metric == "hit_rate":
         return policy.hit_rate
+    if metric == HITS_LATENCY:
+        return policy.hit_response_time
     return policy.cache_size if metric == "cache_size" else policy.response_time
 
 

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from auditor.detection.windows import Floats, WindowBlock
 
 _AFTER: Final = ROW["throughput"] + 1
-_BETWEEN: Final = AT["avg_response_time_ms"] - _AFTER
-_END: Final = AT["cache_size"] + 1
-"""Between the metrics of `Tested`, among the signals, stand the parts of the average latency."""
-_RANGES: Final = ((slice(0, _AFTER), slice(0, _AFTER)), (slice(_AFTER + _BETWEEN, _END), slice(_AFTER, None)))
+_GAUGES: Final = slice(AT["avg_response_time_ms"], AT["cache_size"] + 1)
+_AT_HITS: Final = AT["avg_hit_response_time_ms"]
+_HITS: Final = ROW["avg_hit_response_time_ms"]
+_RANGES: Final = (
+    (slice(0, _AFTER), slice(0, _AFTER)),
+    (_GAUGES, slice(_AFTER, _HITS)),
+    (slice(_AT_HITS, _AT_HITS + 1), slice(_HITS, None)),
+)
+"""Where the rows of the metrics stand among the signals."""
 _NO_HOURS: Final = np.zeros((0, len(SIGNALS), len(Part)))
 OPENING_CREDIT: Final = 1.0
 """How far beyond its level a test's surprise counts where an incident opens: enough for too low a level to rise, too little for a
@@ -87,8 +92,8 @@ def hourly_peaks(before: Floats, chunk: WindowBlock, reading: Reading, tracked: 
     peaks = np.full((len(starts), len(SIGNALS), len(Test)), np.nan)
     if reading.levels is not None and reading.tested is not None:
         largest = _largest(reading.tested, reading.levels, tracked, starts)
-        peaks[:, :_AFTER] = largest[:, :_AFTER].T
-        peaks[:, _AFTER + _BETWEEN : _END] = largest[:, _AFTER:].T
+        for signals, metrics in _RANGES:
+            peaks[:, signals] = largest[:, metrics].T
     peaks[0] = np.fmax(peaks[0], before)
     return peaks
 

@@ -6,10 +6,11 @@ from typing import Final
 
 from auditor.detection.budget import CALIBRATED
 
+SILENCE: Final = 14
 SIDES: Final = {
-    side: number
+    side: number + (number >= SILENCE)
     for number, side in enumerate(
         (name, direction) for name, directions in CALIBRATED.items() for direction in directions
     )
 }
-SILENCE: Final = len(SIDES)
+"""Records outlive versions: what is judged since comes after silence."""

@@ -44,8 +44,9 @@ METRICS: Final = (
     "p95_response_time_ms",
     "p99_response_time_ms",
     "cache_size",
+    "avg_hit_response_time_ms",
 )
-"""The metrics that are tested in every window, in the order of their rows in `Tested`: proportions, the count, gauges."""
+"""The metrics that are tested in every window, in the order of their rows in `Tested`: proportions, the count, gauges, and the hits' latency."""
 SEQUENCES: Final = ("hit_rate", "error_rate", "avg_response_time_ms")
 """Metrics in which a small change that lasts is looked for."""
 ROW: Final = {name: row for row, name in enumerate(METRICS)}
@@ -121,12 +122,12 @@ class Tested:
     exact
         Gives the tails of the windows, near and far, shape (2, metrics, n).
     parts
-        Gives the average latency's parts, hits and misses, tested: they have no findings of their own.
+        Gives the average latency's parts, hits and misses, tested.
     doubts
         Gives how far on the link scale the operations may be off for want of knowing the nights and the days of the week, shape (2, n): below
         and above.
     gathered
-        Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 40).
+        Gives what spans are sums of, for the last windows, the newest first: shape (up to 15, 44).
     fewer
         Where unusually few lookups leave a lower hit rate expected, shape (n,); None where they are nowhere unusual. See `response`.
     """

@@ -109,7 +109,7 @@ def test_a_window_by_itself_is_tested_as_arrays_test_it(kind: str, seed: int, le
             np.testing.assert_array_equal(
                 getattr(plain, name)[there], getattr(arrays, name)[there], err_msg=name
             )
-        rows = np.append(np.repeat(there[:, 0], [4, 4, 4, 3, 7, 4, 4, 4]), [True] * 6)
+        rows = np.append(np.repeat(there[:, 0], [4, 4, 4, 3, 7, 4, 4, 4, 4]), [True] * 6)
         newest = plain.gathered()[0], arrays.gathered()[0]
         np.testing.assert_array_equal(newest[0][rows], newest[1][rows])
         for test in SPANS:
