@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from auditor.detection.catalogue import BASELINE, BY_NAME, VALIDITY, Severity
-from auditor.detection.findings import CRITICAL, HITS_LATENCY, LATENCIES, WARNING
+from auditor.detection.findings import CRITICAL, HITS_LATENCY, INFO, LATENCIES, WARNING
 
 if TYPE_CHECKING:
     from auditor.detection.policy import Policy
@@ -132,6 +132,19 @@ def _gone_further(incident: Incident, findings: list[Finding]) -> bool:
         if finding["level"] >= WARNING and (key := _key(finding)) in incident["metrics"]
     ]
     return bool(pairs) and all(now <= GONE_FURTHER * so_far for now, so_far in pairs)
+
+
+def settling(tracks: dict[str, Any], finding: Finding) -> Finding:
+    """A finding, as an info where it is a smaller cache that an open notice has told as one, and that has not become smaller since.
+
+    More hits had made it smaller; when they are over it takes as long as it was to refill.
+    """
+    if finding["metric"] != "cache_size" or finding["direction"] != "drop" or not is_open(tracks, NOTICE):
+        return finding
+    part = tracks[NOTICE]["metrics"].get(_key(finding))
+    if part is None or _size(finding) > _size(part["worst"]):
+        return finding
+    return finding | {"level": min(finding["level"], INFO)}
 
 
 def rest_until(tracks: dict[str, Any], minute: int, findings: list[Finding]) -> int | None:

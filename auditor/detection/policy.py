@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final
 
-METHOD_VERSION: Final = 7
+METHOD_VERSION: Final = 8
 """Raised whenever the same windows and settings would be judged differently; part of the config hash."""
 HISTORY_DAYS: Final = 28
 """What is older is forgotten: hours that are learned from, and answers."""

@@ -29,6 +29,7 @@ from auditor.detection.incidents import (
     opened,
     quieten,
     rest_until,
+    settling,
     silence_that_goes_on,
     track_of_silence,
 )
@@ -119,6 +120,7 @@ class _Steps:
 
     def _statistics(self, minute: int, i: int) -> None:
         found = [self.reading.finding(side, i) for side in self.reading.sides if side.level[i]]
+        found = [settling(self.memory.tracks, finding) for finding in found]
         worse = any(finding["level"] >= WARNING for finding in found)
         if worse:
             self._extend(ALARM, minute, i, found)
