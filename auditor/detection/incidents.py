@@ -40,6 +40,8 @@ AGAIN_AFTER_MINUTES: Final = 120
 """Minutes without a finding of a kind after which it is another fault, though something else has kept the incident open."""
 JUST_NOTICED_MINUTES: Final = 15
 """Minutes since a notice opened in which an alarm that opens is of the same change, whatever the two are of."""
+NO_FURTHER: Final = 1.1
+"""By how much something may be further from normal than so far by chance."""
 GONE_FURTHER: Final = 2.0
 """How many times as far from normal as it has been something may be and still be the same that has gone further; a fault of its own is sudden."""
 FAILS_BEFORE_MINUTES: Final = 5
@@ -142,7 +144,7 @@ def settling(tracks: dict[str, Any], finding: Finding) -> Finding:
     if finding["metric"] != "cache_size" or finding["direction"] != "drop" or not is_open(tracks, NOTICE):
         return finding
     part = tracks[NOTICE]["metrics"].get(_key(finding))
-    if part is None or _size(finding) > _size(part["worst"]):
+    if part is None or _size(finding) > NO_FURTHER * _size(part["worst"]):
         return finding
     return finding | {"level": min(finding["level"], INFO)}
 
