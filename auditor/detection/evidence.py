@@ -16,6 +16,7 @@ from auditor.detection.incidents import (
     METRICS,
     SILENCE,
     fingerprint,
+    improves,
     incident_id,
     opened_in,
     pause_of,
@@ -120,7 +121,7 @@ def _observation(
         **shared,
     }
     named = opened_in(track, incident)
-    category = Category.ANOMALY if part["direction"] in _improves(metric.name) else metric.category
+    category = Category.ANOMALY if improves(metric.name, part["direction"]) else metric.category
     return Observation(
         fingerprint=fingerprint(implementation_type, named, incident["opened"], key),
         incident_id=incident_id(implementation_type, named, incident["opened"]),
@@ -151,12 +152,6 @@ def _pause(incident: Incident) -> dict[str, int]:
     return (
         {"silent_minutes": silent, "back_minute": incident["metrics"][SILENCE]["last"] + 1} if silent else {}
     )
-
-
-def _improves(metric: str) -> tuple[str, ...]:
-    if metric == "hit_rate":
-        return ("rise",)
-    return ("drop",) if metric.endswith("response_time_ms") else ()
 
 
 def _known(value: float | None, scale: float) -> float | None:

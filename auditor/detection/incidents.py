@@ -154,8 +154,18 @@ def rest_until(tracks: dict[str, Any], minute: int, findings: list[Finding]) -> 
     alarm: Incident | None = tracks.get(ALARM)
     if alarm is None or alarm["resolved"] is None or minute - alarm["last"] > AGAIN_AFTER_MINUTES:
         return None
-    left = any(_key(finding) in alarm["metrics"] for finding in findings)
+    left = any(
+        _key(finding) in alarm["metrics"] and not improves(finding["metric"], finding["direction"])
+        for finding in findings
+    )
     return int(alarm["last"]) + AGAIN_AFTER_MINUTES if left else None
+
+
+def improves(metric: str, direction: str) -> bool:
+    """Whether this is good news."""
+    if metric == "hit_rate":
+        return direction == "rise"
+    return direction == "drop" and metric.endswith("response_time_ms")
 
 
 def is_rest(incident: Incident) -> bool:
