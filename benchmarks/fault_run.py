@@ -154,8 +154,8 @@ def _fault_row(fault: Fault, origin: World, state: State, fork: _Fork, policy: P
     observations = judge(state, block, policy).observations
     notices = fault.cause == "improvement"
     touched = [o for o in _incidents(observations, notices=notices) if o.window_end_minute > fork.minute]
-    found = [o for o in touched if o.window_start_minute >= fork.minute]
-    inside = [o for o in found if o.window_start_minute < fork.minute + fault.lasts + LATE]
+    found = [o for o in touched if _told_at(o) >= fork.minute]
+    inside = [o for o in found if _told_at(o) < fork.minute + fault.lasts + LATE]
     first = inside[0] if inside else None
     row: dict[str, Any] = {
         "kind": fault.kind,
@@ -176,7 +176,7 @@ def _fault_row(fault: Fault, origin: World, state: State, fork: _Fork, policy: P
     }
     if first is None:
         return row
-    opened = first.window_start_minute
+    opened = _told_at(first)
     length = min(len(block), max(EARLY, opened - fork.minute + EARLY))
     early = judge(state, block.slice(0, length), policy).observations
     told = [o for o in _incidents(early, notices=notices) if o.incident_id == first.incident_id]
@@ -216,7 +216,12 @@ def _incidents(observations: Iterable[Observation], *, notices: bool = False) ->
         for o in observations
         if o.evidence["lead"] and o.direction != "moved" and (o.severity == "info") == notices
     ]
-    return sorted(leading, key=lambda o: o.window_start_minute)
+    return sorted(leading, key=_told_at)
+
+
+def _told_at(observation: Observation) -> int:
+    """The window that paged, which of what was a notice before is not the first."""
+    return observation.timestamp_minute - 1
 
 
 def _cause(observation: Observation) -> str:

@@ -114,10 +114,13 @@ def notice_that_goes_on(
 ) -> Incident | None:
     """The notice of what is found to matter now: one that has just opened, or one of the same that has gone further.
 
-    What an engineer has answered to stays by itself.
+    What an engineer has answered to stays by itself, and so does good news.
     """
     incident: Incident | None = tracks.get(NOTICE)
     if incident is None or incident.get("accepted") is not None or is_rest(incident):
+        return None
+    lead = incident["metrics"][incident["lead"]]
+    if improves(lead["metric"], lead["direction"]):
         return None
     if incident["resolved"] is None and minute - incident["opened"] < JUST_NOTICED_MINUTES:
         return incident

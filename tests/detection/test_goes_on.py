@@ -119,6 +119,19 @@ def test_good_news_after_an_alarm_are_told() -> None:
     assert [o.incident_id for o in notices if o.window_end_minute - FIRST > START + 70]
 
 
+def test_good_news_never_go_on_as_an_alarm() -> None:
+    def fault(plan: Course) -> None:
+        plan.hit_rate[START : START + 10] = 0.95
+        plan.hit_rate[START + 10 : START + 40] = 0.30
+
+    found = observed(fault)
+    (page,) = [o for o in found if o.severity != "info"]
+    assert page.window_start_minute - FIRST == START + 10
+    (notice,) = [o for o in found if o.window_start_minute - FIRST == START]
+    assert (notice.metric_name, notice.direction) == ("hit_rate", "rise")
+    assert notice.incident_id != page.incident_id
+
+
 def test_what_is_left_for_longer_than_that_is_told() -> None:
     found = observed(rest(400, off=0.715))
     (page,) = [o for o in found if o.severity != "info"]
