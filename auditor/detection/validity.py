@@ -27,6 +27,8 @@ HISTOGRAM_ERROR: Final = 0.021
 SIZE_ROUNDING: Final = 1.0
 """Entries by which rounding alone may put the average above the maximum."""
 
+MOST_COUNTED: Final = 1e12
+"""Operations that no cache does in a minute."""
 _AT: Final = {name: i for i, name in enumerate(COLUMNS)}
 _COUNTS: Final = COLUMNS[: 1 + len(PARTS)]
 """They come first among the columns."""
@@ -95,7 +97,7 @@ def _plainly_right(*values: float) -> bool:
         miss,
     ) = values
     return (
-        hits + misses + sets + evictions + errors == total < math.inf
+        hits + misses + sets + evictions + errors == total <= MOST_COUNTED
         and min(values) >= 0.0
         and all(map(float.is_integer, (hits, misses, sets, evictions, errors)))
         and p50 <= p95 <= p99 <= most < math.inf
@@ -117,7 +119,7 @@ def _wrong(values: Floats) -> Mask:
         # what is no number is said once, and compared with nothing
         values = np.where(infinite, np.nan, values)
     counts = values[: len(_COUNTS)]
-    impossible[: len(_COUNTS)] |= counts - np.floor(counts) > 0.0
+    impossible[: len(_COUNTS)] |= (counts - np.floor(counts) > 0.0) | (counts > MOST_COUNTED)
     total, parts = counts[0], counts[1:]
     known = ~np.isnan(parts)
     added = np.where(known, parts, 0.0).sum(axis=0)

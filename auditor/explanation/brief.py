@@ -39,7 +39,7 @@ class Brief:
              "metrics": [{"metric": "hit_rate", "name": "hit rate", "unit": "%", "direction": "drop" | "rise" | "absent" | "invalid" | "moved",
                           "lead": true, "value": 41.2, "expected": 77.0, "lower": 56.3, "upper": 94.2,      in the unit; null where unknown
                           "first": 47.0, "effect_absolute": -35.8, "effect_relative": -0.465, "p_value": 3.8e-53, "n": 87,
-                          "method": "…", "began": "…Z", "ended": "…Z" (of a silence that is over), "worst_at": "…Z" | null, "minutes": 13, "flagged_minutes": 13}],
+                          "method": "…", "began": "…Z", "ended": "…Z" (of a silence that is over), "mattered_at": "…Z" (where that is later), "worst_at": "…Z" | null, "minutes": 13, "flagged_minutes": 13}],
              "unchanged": [{"metric": "error_rate", "name": "error rate"}],
              "causes": [{"cause": "key_change", "name": "a changed key format", "confidence": 0.81,
                          "for": ["…"], "against": ["…"], "refute": "…"}],                                    best first

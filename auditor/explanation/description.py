@@ -17,6 +17,7 @@ from auditor.detection.diagnosis.figures import (
     seconds,
 )
 from auditor.detection.diagnosis.sentences import NAMES
+from auditor.detection.findings import LATENCIES
 from auditor.explanation.names import neutral_text, quoted
 from auditor.explanation.wording import (
     change,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 SURE: Final = ((0.9, "almost certainly"), (0.7, "probably"), (0.45, "most likely"), (0.0, "possibly"))
 WORTH_NAMING: Final = 0.1
+SOON_MINUTES: Final = 2
+"""Minutes within which what begins to matter has mattered from its beginning."""
+_BY_MISSES: Final = frozenset(LATENCIES)
+"""What moves with the share of misses, and is judged by what that leaves expected."""
 SENTENCES_FOR: Final = 3
 SENTENCES_AGAINST: Final = 2
 
@@ -100,10 +105,19 @@ def _when(facts: Facts) -> str:
     if facts.status == "resolved":
         ended = last + 1
         until = clock(ended) if day(ended) == day(opened) else f"{clock(ended)} on {day(ended)}"
-        return f"It began at {start} and ended at {until}, after {minutes(windows)}{_share(facts)}."
+        return f"It began at {start} and ended at {until}, after {minutes(windows)}{_share(facts)}.{_at_first(facts)}"
     if windows < 2:
         return f"It began at {start} and has lasted one minute so far."
-    return f"It began at {start} and has lasted {minutes(windows)} so far{_share(facts)}."
+    return f"It began at {start} and has lasted {minutes(windows)} so far{_share(facts)}.{_at_first(facts)}"
+
+
+def _at_first(facts: Facts) -> str:
+    """Why it pages later than it began."""
+    opened, warned = facts.evidence["opened_minute"], facts.evidence["warned_minute"]
+    if not facts.leads or not known(warned) or warned - opened < SOON_MINUTES:
+        return ""
+    on = "" if day(int(warned)) == day(opened) else f" on {day(int(warned))}"
+    return f" Until {clock(int(warned))}{on} it was too small to page."
 
 
 def _when_silent(facts: Facts) -> str:
@@ -185,10 +199,21 @@ def _company(facts: Facts) -> list[str]:
     others = metric_names([name for name in moved if name != own and (facts.leads or name != moved[0])])
     if others and own != "baseline":
         parts.append(sentence(f"also unusual: {listing(others)}"))
-    unchanged = metric_names([name for name in evidence["unchanged"] if name not in moved])
-    if unchanged and facts.leads:
-        parts.append(sentence(f"as usual: {listing(unchanged)}"))
+    if facts.leads:
+        parts += _unchanged([name for name in evidence["unchanged"] if name not in moved], moved)
     return parts
+
+
+def _unchanged(names: list[str], moved: list[str]) -> list[str]:
+    """What did nothing of its own. With the hit rate the share of misses has moved, and with that the response times and the sets."""
+    with_hits = []
+    if "hit_rate" in moved:
+        with_hits = [name for name in names if name in _BY_MISSES]
+        names = [name for name in names if name not in with_hits and name != "eviction_rate"]
+    parts = [f"as usual: {listing(metric_names(names))}"] if names else []
+    if with_hits:
+        parts.append(f"as usual for this hit rate: {listing(metric_names(with_hits))}")
+    return [sentence(part) for part in parts]
 
 
 def _impact(facts: Facts) -> list[str]:

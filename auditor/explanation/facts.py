@@ -25,6 +25,7 @@ _ABSENT: Final[Mapping[str, Any]] = {
     "n": None,
     "method": None,
     "worst_minute": None,
+    "warned_minute": None,
     "resolved_minute": None,
     "flagged_windows": None,
     "first": None,

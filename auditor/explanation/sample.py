@@ -45,6 +45,7 @@ def _row(metric: str, **changes: Any) -> dict[str, Any]:
         "effect_relative": -0.465,
         "n": 87,
         "method": "beta-binomial",
+        "warned_minute": _OPENED + 1,
         "worst_minute": _OPENED + 2,
         "opened_minute": _OPENED,
         "last_minute": _AS_OF - 1,

@@ -53,4 +53,7 @@ def _choices(facts: Facts) -> list[str]:
     name, did, normal = wording(metric, evidence["unit"]).name, change(evidence), normal_range(evidence)
     if direction == "moved":
         name = f"normal {name}"
-    return [f"{name} {did} (normal {normal})"] * bool(normal and direction != "moved") + [f"{name} {did}"]
+    about = f"normal {normal}" if normal else ""
+    if not about and known(evidence["expected"]) and known(evidence["lower"]):
+        about = f"expected {wording(metric, evidence['unit']).figure(evidence['expected'])}"
+    return [f"{name} {did} ({about})"] * bool(about and direction != "moved") + [f"{name} {did}"]

@@ -71,9 +71,16 @@ def change(evidence: Evidence) -> str:
 
 
 def normal_range(evidence: Evidence) -> str:
-    """The normal interval, short: `71–79 %`, `up to 1 %`, or empty where it is not known."""
+    """The normal interval, short: `71–79 %`, `up to 1 %`, or empty where it is not known, or the value lies within it."""
+    lower, upper, value = evidence["lower"], evidence["upper"], evidence["value"]
+    if known(value) and known(upper) and (lower if known(lower) else 0.0) <= value <= upper:
+        # it is that of one minute, and what was found is of several
+        return ""
+    return _interval(evidence, lower, upper)
+
+
+def _interval(evidence: Evidence, lower: float, upper: float) -> str:
     figure = wording(evidence["metric"], evidence["unit"]).figure
-    lower, upper = evidence["lower"], evidence["upper"]
     if known(lower) and known(upper):
         low, high = figure(lower), figure(upper)
         if low == high:

@@ -21,6 +21,7 @@ _LEVELS: Final[dict[str, tuple[float, float, float, float]]] = {
     "avg_response_time_ms": (1432.0, 184.0, 122.0, 251.0),
     "p95_response_time_ms": (2210.0, 402.0, 288.0, 610.0),
     "p99_response_time_ms": (4310.0, 811.0, 502.0, 1203.0),
+    "avg_hit_response_time_ms": (14.0, 2.1, 1.7, 2.6),
     "cache_size": (12.0, 1021.0, 940.0, 1100.0),
     "silence": (0.0, 118.0, 71.0, 160.0),
     "window_validity": (2.0, 0.0, 0.0, 0.0),

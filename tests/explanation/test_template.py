@@ -166,6 +166,32 @@ def test_titles_say_cache_change_and_normal(metric: str, direction: Direction, t
     assert observation_row(observation(metric, direction))["title"] == title
 
 
+def test_a_value_within_the_normal_of_one_minute_is_told_with_what_was_expected() -> None:
+    row = observation_row(
+        observation("hit_rate", "drop", value=72.0, effect_absolute=-3.3, effect_relative=-0.044)
+    )
+    assert row["title"] == "answers: hit rate fell to 72 % (expected 75 %)"
+    assert "normal" not in row["description"].splitlines()[0]
+
+
+def test_what_was_too_small_at_first_says_until_when() -> None:
+    for late, said in ((0, False), (1, False), (9, True)):
+        row = observation_row(observation("hit_rate", "drop", warned_minute=OPENED + late))
+        assert ("Until 23:50 UTC it was too small to page." in row["description"]) == said
+    follower = observation("cache_size", "drop", lead=False, warned_minute=OPENED + 9)
+    assert "too small" not in observation_row(follower)["description"]
+
+
+def test_what_the_hit_rate_explains_is_as_usual_for_it_and_evictions_rise_with_the_sets() -> None:
+    unchanged = ["error_rate", "eviction_rate", "throughput", "avg_response_time_ms", "p95_response_time_ms"]
+    fell = observation("hit_rate", "drop", metrics=["hit_rate"], unchanged=unchanged)
+    text = observation_row(fell)["description"]
+    assert "As usual: error rate and traffic." in text
+    assert "As usual for this hit rate: average response time and p95 response time." in text
+    alone = observation("error_rate", "rise", metrics=["error_rate"], unchanged=unchanged[1:])
+    assert "As usual: eviction rate, traffic, average response time" in observation_row(alone)["description"]
+
+
 def test_a_follower_names_the_leader_and_leaves_the_advice_to_it() -> None:
     row = observation_row(
         observation("cache_size", lead=False, metrics=["hit_rate", "cache_size"], severity=Severity.INFO)

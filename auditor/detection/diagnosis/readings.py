@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kinds = tuple[float, tuple[tuple[str, float], ...]]
+LEANS: Final = 0.75
+"""The share of a kind behind which a value is nearly of the next."""
 _CHANGE: Final[Kinds] = (-1.2, (("fell", -0.2), ("same", 0.2), ("rose", 1.2)))
 _YES_NO: Final[Kinds] = (-0.5, (("no", 0.5), ("yes", 1.5)))
 CUTS: Final[Mapping[str, Kinds]] = {
@@ -89,6 +91,15 @@ class Reading:
         """The kind that the measured value lies in."""
         kinds = CUTS[self.clue][1]
         return next((kind for kind, end in kinds if self.value < end), kinds[-1][0])
+
+    def leans_to(self, other: str) -> bool:
+        """Whether it lies in the last quarter of its kind before another: almost that is no evidence against it."""
+        start, kinds = CUTS[self.clue]
+        ends = [start, *(end for _, end in kinds)]
+        at = [kind for kind, _ in kinds].index(self.kind)
+        to = [kind for kind, _ in kinds].index(other)
+        share = (self.value - ends[at]) / (ends[at + 1] - ends[at])
+        return (to == at + 1 and share > LEANS) or (to == at - 1 and share < 1.0 - LEANS)
 
 
 def reading_of(clue: str, value: float, error: float) -> Reading | None:

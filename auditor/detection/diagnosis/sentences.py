@@ -130,7 +130,7 @@ def sentences(
             continue
         if weight > 0.0:
             supports.append(f"{said}.")
-        elif (typical := _typical(picture, clue)) != reading.kind:
+        elif (typical := _typical(picture, clue)) != reading.kind and not reading.leans_to(typical):
             opposes.append(f"{said}; {NAMES[picture.cause]} would show {_WOULD_SHOW[clue][typical]}.")
     return tuple(supports[:MOST_SENTENCES]), tuple(opposes[:MOST_SENTENCES])
 

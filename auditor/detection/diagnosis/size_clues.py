@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FULL: Final = 0.8
 """Evictions for each set from which a cache is taken to be full."""
+LEAST_SETS: Final = 0.6
+"""Sets a minute below which they are taken not to be reported where none is seen: so many are expected of none."""
 SETTLED_MINUTES: Final = 8
 """Minutes after which a refill is known from its course."""
 MOST_EXPIRING: Final = 0.7
@@ -211,6 +213,8 @@ def _swing(signature: IncidentSignature) -> Reading | None:
 
 def _sets_per_miss(signature: IncidentSignature) -> Reading | None:
     sets, misses = signature.signals["sets"], signature.signals["misses"]
+    if sets.observed == 0.0 and sets.expected < LEAST_SETS:
+        return None
     windows = signature.windows
     value = log_ratio(sets.expected, sets.observed, windows) - log_ratio(
         misses.expected, misses.observed, windows

@@ -33,6 +33,7 @@ INCIDENT: Final[Mapping[str, str]] = {
     "metrics[].method": "the name of the test",
     "metrics[].began": "its first flagged window",
     "metrics[].ended": "of a silence that is over, while the incident goes on: when operations came back",
+    "metrics[].mattered_at": "of the leading one, where it had been too small to page at first: the window that paged",
     "metrics[].worst_at": "its most unusual window",
     "metrics[].minutes": "from its first flagged window to its last",
     "metrics[].flagged_minutes": "windows of it that were flagged",

@@ -139,6 +139,7 @@ def metric_facts(row: Row, *, lead: bool) -> dict[str, Any]:
     metric = one_of(evidence.get("metric"), _METRICS) or one_of(row.get("metric_name"), _METRICS)
     unit = _METRICS[metric].unit if metric else ""
     began, minutes, ended = evidence.get("opened_minute"), evidence.get("windows"), None
+    warned = evidence.get("warned_minute")
     if metric == "silence" and known(evidence.get("back_minute")) and known(evidence.get("silent_minutes")):
         ended, minutes = evidence["back_minute"], evidence["silent_minutes"]
         began = ended - minutes
@@ -152,6 +153,7 @@ def metric_facts(row: Row, *, lead: bool) -> dict[str, Any]:
         "method": neutral_text(str(evidence["method"]), 60) if evidence.get("method") else None,
         "began": at(began),
         **({"ended": at(ended)} if ended is not None else {}),
+        **({"mattered_at": at(warned)} if lead and known(began) and known(warned) and warned > began else {}),
         "worst_at": at(evidence.get("worst_minute")),
         "minutes": counted(minutes),
         "flagged_minutes": counted(evidence.get("flagged_windows")),

@@ -59,7 +59,7 @@ class Facts:
     directions
         For each cache and subject what it did: "down", "up", "same", "moved", "absent".
     moments
-        Each moment as (part, moment): "began", "ended", "as_of", "past", or "worst" with a subject.
+        Each moment as (part, moment): "began", "ended", "mattered", "as_of", "past", or "worst" with a subject.
     ranks
         The causes' confidences, in the order of the evidence.
     trusted, own
@@ -165,6 +165,7 @@ def add_metric(facts: Facts, metric: Mapping[str, Any], cache: str) -> None:
     _durations(facts, metric, f"duration {subject}", cache)
     add_moment(facts, "began", metric.get("began"))
     add_moment(facts, "ended", metric.get("ended"))
+    add_moment(facts, "mattered", metric.get("mattered_at"))
     add_moment(facts, f"worst {subject}", metric.get("worst_at"))
     for did in _did(str(metric.get("direction", "")), parts["value"], parts["expected"]):
         facts.say(cache, subject, did)

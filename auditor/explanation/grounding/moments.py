@@ -33,6 +33,9 @@ _WORST_SO_FAR: Final = re.compile(
 _PAST: Final = re.compile(
     r"\b(?:previous(?:ly)?|earlier|past|last (?:incident|time|one)|similar|before|back then|precedent|once before|already|same (?:thing )?(?:happened|occurred))\b"
 )
+_MATTERED: Final = re.compile(
+    r"\b(?:too small|large enough|pag(?:e[sd]?|ing)|matter(?:s|ed)?|alert(?:s|ed)?|alarm(?:s|ed)?)\b"
+)
 _ENDING: Final = frozenset({"ended", "as_of"})
 _RANGE: Final = re.compile(r"^\s*(?:utc\s*)?(?:-|–|to|until|till|and)\s*(?:about |around )?$")
 
@@ -67,6 +70,9 @@ def _parts(reading: Reading, index: int, context: Context) -> set[str]:
         return {"began", "ended", "as_of"} | ({"past"} if _PAST.search(low) else set())
     if _PAST.search(low):
         return {"past", *(_ENDING if _ENDED.search(left) else ("began",))}
+    mattered = any(part == "mattered" for part, _ in context.facts.moments)
+    if mattered and _MATTERED.search(low) and not _BEGAN.search(left):
+        return {"mattered"}
     for pattern, parts in ((_BEGAN, {"began"}), (_AS_OF, _ENDING), (_ENDED, _ENDING)):
         if pattern.search(left) and not _WORST_SO_FAR.search(left):
             return set(parts) if not _ranged(reading, index) else _ranged(reading, index)

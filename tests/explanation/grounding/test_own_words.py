@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from tests.detection.cache_faults import FAULTS, run_fault
 from tests.detection.cache_physics import SHAPES, warm_world
 from tests.detection.signatures import signature_after
 from tests.explanation.grounding.answers import facts
-from tests.explanation.grounding.briefs import INCIDENTS, brief, metric
+from tests.explanation.grounding.briefs import INCIDENTS, brief, metric, moment
 from tests.explanation.observations import observation
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def _row(data: Any) -> dict[str, Any]:
     pause = {}
     if "ended" in lead:
         pause = {"silent_minutes": lead["minutes"], "back_minute": _minute(lead["ended"])}
+    if "mattered_at" in lead:
+        pause["warned_minute"] = _minute(lead["mattered_at"])
     same = (
         "value",
         "expected",
@@ -84,6 +86,20 @@ def test_the_template_s_own_text_stands(name: str) -> None:
     row = _row(about.data)
     assert _failing(row["description"], about, "summary") == []
     assert _failing(row["recommendation"], about, "step") == []
+
+
+@pytest.mark.parametrize("name", ["keys", "shorter", "cut"])
+def test_that_it_was_too_small_at_first_stands_with_its_time(name: str) -> None:
+    data = INCIDENTS[name].data
+    lead = data["metrics"][0]
+    later = moment(datetime.fromisoformat(data["incident"]["began"]) + timedelta(minutes=5))
+    told = {**data, "metrics": [{**lead, "mattered_at": later}, *data["metrics"][1:]]}
+    about = Brief(INCIDENTS[name].purpose, told)
+    description = _row(told)["description"]
+    assert "it was too small to page." in description
+    assert _failing(description, about, "summary") == []
+    assert _failing(description, INCIDENTS[name], "summary") != []
+    assert _failing("It became large enough to page at 10:33 UTC.", about, "summary") != []
 
 
 @pytest.mark.parametrize("shape", [1, 3])
