@@ -1,6 +1,6 @@
 """Windows judged a second by the fold: in blocks, and one at a time, as the service does and with the whole state through JSON.
 
-A metric-test is one metric in one direction by one test: a window, four, or a quarter of an hour for each of eight metrics, and three sequences. A
+A metric-test is one metric in one direction by one test: a window, four, or a quarter of an hour for each of nine metrics, and three sequences. A
 rate holds everything that `judge` does: validity, tests, incidents, learning, the next state. What a commit adds for each window, the
 ledger's rows with their intervals and the state as text, stands in a line of its own. Seconds are those of the processor, and the best of a few
 repetitions: a busy machine counts less.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.detection.fold import judge
 from auditor.detection.policy import Policy
+from auditor.detection.tested import METRICS as TESTED
 from tests.detection.simulated import windows
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from auditor.detection.judgement import Judgement, State
     from auditor.detection.windows import WindowBlock
 
-METRICS = 8
+METRICS = len(TESTED)
 TESTS = METRICS * 3 * 2 + 3 * 2
 DAY = 1440
 REPEATED = 3

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LATENCY: Final = r"(?:response[- ]times?|latenc(?:y|ies)|service[- ]times?|resp\.? times?)"
+_MEAN: Final = r"(?:average|mean|avg\.?)[- ]"
 _95: Final = r"(?:p[- ]?95|95(?:th)?[- ]percentile|95 ?% (?:percentile|quantile)|ninety-fifth[- ]percentile)"
 _99: Final = r"(?:p[- ]?99|99(?:th)?[- ]percentile|99 ?% (?:percentile|quantile)|ninety-ninth[- ]percentile)"
 _50: Final = r"(?:p[- ]?50|50th[- ]percentile|median)"
@@ -24,8 +25,8 @@ _PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("p95_response_time_ms", _quantile(_95)),
     ("p99_response_time_ms", _quantile(_99)),
     ("p50_response_time_ms", _quantile(_50)),
-    ("hit_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?hits|(?:cache[- ])?hit[- ](?:{_LATENCY}|times?)"),
-    ("miss_latency", rf"(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?misses|(?:cache[- ])?miss[- ](?:{_LATENCY}|times?)"),
+    ("hit_latency", rf"(?:{_MEAN})?(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?hits|(?:cache[- ])?hit[- ](?:{_LATENCY}|times?)"),
+    ("miss_latency", rf"(?:{_MEAN})?(?:{_LATENCY}|speed) (?:of|for|on) (?:the )?(?:cache )?misses|(?:cache[- ])?miss[- ](?:{_LATENCY}|times?)"),
     ("avg_response_time_ms", (rf"(?:average|mean|avg\.?)(?: of the)?[- ]{_LATENCY}|{_LATENCY} (?:on average|average|mean)"
                              r"|requests? takes?|requests? took|the (?:average|mean)(?= (?:by|rose|fell|has|had|jumped|climbed|dropped|went|is|was|grew)|,? (?:about |only |just )?[\d.,]+ ?(?:ms|s|seconds)\b)")),
     ("waiting", r"(?:added|extra|additional|accumulated|cumulative|total|surplus) (?:latency|waiting(?: time)?|wait(?: time)?|delay|response time)|waiting time"),
