@@ -115,7 +115,7 @@ def _fault(habit: Habit, state: State, world: World, seed: int, kind: str) -> di
     found = _found(state, block_of(habit.name, start, columns))
     return {
         "found": found is not None,
-        "delay": None if found is None else found.window_start_minute - start + 1,
+        "delay": None if found is None else found.timestamp_minute - start,
         "right": found is not None and found.evidence["causes"][0]["cause"] == kind,
     }
 
@@ -127,9 +127,9 @@ def _found(state: State, block: WindowBlock) -> Observation | None:
         for o in judge(state, block, Policy()).observations
         if o.severity != "info"
         and o.window_end_minute > block.first_minute
-        and o.window_start_minute < block.first_minute + LASTS
+        and o.timestamp_minute - 1 < block.first_minute + LASTS
     ]
-    return min(pages, key=lambda o: o.window_start_minute, default=None)
+    return min(pages, key=lambda o: o.timestamp_minute, default=None)
 
 
 def _row(lives: list[dict[str, Any]]) -> dict[str, Any]:
