@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SURE: Final = ((0.9, "almost certainly"), (0.7, "probably"), (0.45, "most likely"), (0.0, "possibly"))
 WORTH_NAMING: Final = 0.1
+BRIEF_MINUTES: Final = 2
+"""Minutes of an incident that, where chance alone makes one like it every year, may be chance."""
 SOON_MINUTES: Final = 2
 """Minutes within which what begins to matter has mattered from its beginning."""
 _BY_MISSES: Final = frozenset(LATENCIES)
@@ -151,7 +153,9 @@ def _chance(facts: Facts) -> list[str]:
         return []
     counted = facts.evidence["metric"] not in {"cache_size", "silence", "throughput"}
     behind = f" of {plural(n, 'operation')}" if counted and known(n) and n >= 1 else ""
-    return [f"By chance alone a minute{behind} like that would come {_how_often(p)}."]
+    brief = facts.leads and facts.evidence["windows"] <= BRIEF_MINUTES and p * MINUTES_A_YEAR > 1.0
+    perhaps = ", and it may have been no more than that" if brief else ""
+    return [f"By chance alone a minute{behind} like that would come {_how_often(p)}{perhaps}."]
 
 
 def _why_quiet(facts: Facts) -> list[str]:

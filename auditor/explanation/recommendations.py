@@ -32,7 +32,7 @@ STEPS: Final[Mapping[str, Steps]] = {
     "key_change": Steps(
         "Diff how keys are built in the release that went out at the start: prefix, version, order of parameters, time stamps or "
         "random parts in the key.",
-        "Roll that release back, or make the keys stable again; entries under the old keys are still there.",
+        "Roll that release back, or make the keys stable again; entries under the old keys are still there until they expire or are evicted.",
     ),
     "working_set_growth": Steps(
         "Find which keys are new: sample the misses and group them by prefix, client or tenant.",

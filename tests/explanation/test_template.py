@@ -174,6 +174,16 @@ def test_a_value_within_the_normal_of_one_minute_is_told_with_what_was_expected(
     assert "normal" not in row["description"].splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("p_value", "windows", "said"), [(1e-5, 1, True), (1e-5, 3, False), (1e-9, 1, False), (1e-5, 2, True)]
+)
+def test_what_is_over_at_once_and_comes_by_chance_every_year_may_have_been_that(
+    p_value: float, windows: int, said: bool
+) -> None:
+    row = observation_row(observation("hit_rate", "drop", p_value=p_value, windows=windows))
+    assert ("and it may have been no more than that." in row["description"]) == said
+
+
 def test_what_was_too_small_at_first_says_until_when() -> None:
     for late, said in ((0, False), (1, False), (9, True)):
         row = observation_row(observation("hit_rate", "drop", warned_minute=OPENED + late))
