@@ -115,6 +115,7 @@ def _observation(
         "windows": part["last"] - part["first"] + 1,
         "flagged_windows": part["flagged"],
         "first": _known(part["first_value"], scale),
+        "latest": _known(part.get("now"), scale),
         "lead": key == incident["lead"],
         "reasons": list(incident["reasons"]) if metric.name == "window_validity" else [],
         **({"returned": True} if worst.get("returned") else {}),

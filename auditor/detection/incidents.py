@@ -325,6 +325,7 @@ def _add(metrics: dict[str, Any], minute: int, finding: Finding, alpha: float) -
             "worst": finding | {"minute": minute},
         }
     part["last"] = minute
+    part["now"] = finding.get("now")
     part["quiet"] = 0
     part["flagged"] += 1
     part["level"] = max(part["level"], finding["level"])

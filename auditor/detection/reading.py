@@ -136,7 +136,7 @@ class Reading:
         return found
 
     def finding(self, side: Side, i: int) -> dict[str, Any]:
-        """The finding of window i, with its interval, as plain JSON on the metric's own scale."""
+        """The finding of window i, with its interval and the window's own value, as plain JSON on the metric's own scale."""
         assert self.levels is not None
         assert self.tested is not None
         test = Test(int(side.test[i]))
@@ -149,6 +149,7 @@ class Reading:
             "lower": lower if np.isfinite(lower) else None,
             "upper": upper if np.isfinite(upper) else None,
             "p_value": min(1.0, 2.0 * found["p"]),
+            "now": float(self.tested.shown(Test.WINDOW, side.metric).value[i]),
             "n": float(weight[i]),
             "method": f"{_method(side.metric)}, {_OVER[test]}",
         }

@@ -36,6 +36,8 @@ SURE: Final = ((0.9, "almost certainly"), (0.7, "probably"), (0.45, "most likely
 WORTH_NAMING: Final = 0.1
 BRIEF_MINUTES: Final = 2
 """Minutes of an incident that, where chance alone makes one like it every year, may be chance."""
+BETTER_BY_NOW: Final = 0.75
+"""The share of its worst effect down to which something is told as it was at its worst alone."""
 SOON_MINUTES: Final = 2
 """Minutes within which what begins to matter has mattered from its beginning."""
 _BY_MISSES: Final = frozenset(LATENCIES)
@@ -47,7 +49,7 @@ SENTENCES_AGAINST: Final = 2
 def describe(facts: Facts) -> str:
     """The whole description: a few lines of whole sentences, each line on one question."""
     own = _reasons(facts) if facts.evidence["metric"] in {"window_validity", "baseline"} else _chance(facts)
-    lines = [[_what(facts), _when(facts), *own], _why_quiet(facts), _company(facts)]
+    lines = [[_what(facts), _when(facts), *_by_now(facts), *own], _why_quiet(facts), _company(facts)]
     if facts.leads:
         lines += [_impact(facts), _why(facts)]
     return "\n".join(" ".join(line) for line in lines if line)
@@ -111,6 +113,18 @@ def _when(facts: Facts) -> str:
     if windows < 2:
         return f"It began at {start} and has lasted one minute so far."
     return f"It began at {start} and has lasted {minutes(windows)} so far{_share(facts)}.{_at_first(facts)}"
+
+
+def _by_now(facts: Facts) -> list[str]:
+    """What an open incident's leading metric is now, where its worst minute is behind it."""
+    evidence = facts.evidence
+    latest, expected, effect = evidence["latest"], evidence["expected"], evidence["effect_absolute"]
+    if facts.status != "open" or not facts.leads or not all(map(known, (latest, expected, effect))):
+        return []
+    if abs(latest - expected) > BETTER_BY_NOW * abs(effect):
+        return []
+    figure = wording(evidence["metric"], evidence["unit"]).figure
+    return [f"In the newest of these minutes it was {figure(latest)}."]
 
 
 def _at_first(facts: Facts) -> str:

@@ -29,6 +29,7 @@ _ABSENT: Final[Mapping[str, Any]] = {
     "resolved_minute": None,
     "flagged_windows": None,
     "first": None,
+    "latest": None,
     "lead": True,
     "metrics": (),
     "unchanged": (),

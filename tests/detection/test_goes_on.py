@@ -57,6 +57,15 @@ def test_a_fault_that_creeps_is_one_incident_from_the_notice_on_and_pages_once_i
     assert page.evidence["causes"][0]["cause"] in {"working_set_growth", "ttl_cut"}
 
 
+def test_an_open_incident_has_the_value_of_its_newest_minute() -> None:
+    until = START + 285
+    (page,) = [o for o in observed(creeping, until) if o.severity != "info"]
+    assert page.status == "open"
+    newest = windows(2 * DAY + 700, fault=creeping, noise=0.03, traffic=3000.0).columns["hit_rate"]
+    assert page.evidence["latest"] == pytest.approx(newest[page.evidence["last_minute"] - FIRST])
+    assert page.evidence["latest"] > page.evidence["value"] + 5.0
+
+
 def test_what_a_notice_went_on_as_hangs_on_no_split_and_keeps_its_name() -> None:
     until = START + 180
     whole, halves = observed(creeping, until), observed(creeping, until, block=7)

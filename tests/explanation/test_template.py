@@ -184,6 +184,17 @@ def test_what_is_over_at_once_and_comes_by_chance_every_year_may_have_been_that(
     assert ("and it may have been no more than that." in row["description"]) == said
 
 
+@pytest.mark.parametrize(
+    ("latest", "status", "said"),
+    [(61.0, "open", True), (44.0, "open", False), (61.0, "resolved", False), (None, "open", False)],
+)
+def test_an_open_incident_says_what_it_is_by_now(latest: float | None, status: Any, said: bool) -> None:
+    row = observation_row(observation("hit_rate", "drop", status=status, latest=latest))
+    assert ("In the newest of these minutes it was 61 %." in row["description"]) == said
+    follower = observation_row(observation("cache_size", "drop", lead=False, latest=500.0))
+    assert "newest" not in follower["description"]
+
+
 def test_what_was_too_small_at_first_says_until_when() -> None:
     for late, said in ((0, False), (1, False), (9, True)):
         row = observation_row(observation("hit_rate", "drop", warned_minute=OPENED + late))
