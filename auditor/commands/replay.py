@@ -16,7 +16,7 @@ from auditor.detection.achieved import in_words
 from auditor.errors import AnswerIsNo, BadInput
 from auditor.replay.differences import SHOWN, ledger_differences, observation_differences
 from auditor.replay.engine import replay_all
-from auditor.replay.files import read_files
+from auditor.replay.files import LONGEST_MINUTES, read_files
 from auditor.replay.report import Report
 from auditor.replay.writers import Folder, Tally
 from auditor.settings import read_settings
@@ -86,6 +86,8 @@ class _Session:
         names = sorted(cursors) if cache is None else [cache]
         if not names:
             raise BadInput("The database has no audited caches yet: run auditor run, or give --input.")
+        if last is not None and last > time.time() // 60 + LONGEST_MINUTES:
+            raise BadInput("--to lies more than ten years ahead: name an earlier time, or leave it out.")
         audited = [cursor for name, cursor in cursors.items() if cursor is not None and name in names]
         to = last if last is not None else max(audited, default=None)
         read = functools.partial(_read, dsn, cursors if last is None else {}, first, to)
@@ -105,6 +107,8 @@ class _Session:
         report = Report()
         policy = self._settings.policy
         for outcome in replay_all(names, read, policy, answers=answers, jobs=self._jobs):
+            if not outcome.windows and len(names) == 1:
+                raise BadInput(f"There are no windows of {names[0]}: check --cache, --from and --to.")
             self._tally.add(outcome)
             self._tally.seconds = time.monotonic() - started
             self._observations += outcome.observations
