@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 BLOCK_MINUTES: Final = 1440
 LONGEST_MINUTES: Final = 10 * 366 * 1440
 """The longest span that is laid out minute by minute, ten years: one mistyped year would take days."""
-_FIRST_MINUTE, _LAST_MINUTE = (
-    int(datetime(year, 1, 1, tzinfo=UTC).timestamp() // 60) for year in (2, 9999)
-)
+_FIRST_MINUTE, _LAST_MINUTE = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp() // 60) for year in (2, 9999))
 """Beyond these a time, or the next minutes after it, cannot be written."""
 _KEYS: Final = ("minute_window", "implementation_type")
 _UNKNOWN: Final = frozenset({"", "null", "NULL", "None", "\\N"})

@@ -262,6 +262,14 @@ def test_baselines_are_learned_shown_and_activated(audited: str) -> None:
     assert stored == (learned["profile"],)
 
 
+def test_a_cache_that_is_not_there_has_no_baseline(audited: str) -> None:
+    done = _auditor("baseline", "learn", "typo", AUDITOR_DATABASE_URL=audited)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "auditor: There is no cache typo: name one that has reported windows.\n",
+    )
+
+
 def test_a_baseline_shows_the_days_of_the_week_from_monday_on(database: str) -> None:
     import time
 

@@ -187,6 +187,10 @@ def test_without_a_model_everything_reads_well_and_nothing_is_called(
     assert (unknown.returncode, unknown.stderr) == (
         2, "auditor: There is no observation nosuch: name one by its id.\n",
     )  # fmt: skip
+    for little in ("", row["id"][:3]):
+        unknown = auditor("explain", little, dsn=audited)
+        assert unknown.returncode == 2
+        assert f"'{little}' is too short to name an observation" in unknown.stderr
     assert auditor("digest", "--day", "tomorrow", dsn=audited).returncode == 2
 
 
