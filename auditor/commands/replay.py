@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
@@ -103,27 +104,25 @@ class _Session:
     ) -> None:
         """Replay the caches that `read` gives the windows of, with the answers that engineers gave meanwhile."""
         started = time.monotonic()
-        folder = Folder(self._output) if self._output is not None else None
         report = Report()
-        policy = self._settings.policy
-        for outcome in replay_all(names, read, policy, answers=answers, jobs=self._jobs):
-            if not outcome.windows and len(names) == 1:
-                raise BadInput(f"There are no windows of {names[0]}: check --cache, --from and --to.")
-            self._tally.add(outcome)
-            self._tally.seconds = time.monotonic() - started
-            self._observations += outcome.observations
-            report.add(outcome)
+        with contextlib.ExitStack() as stack:
+            folder = None if self._output is None else stack.enter_context(Folder(self._output))
+            for outcome in replay_all(names, read, self._settings.policy, answers=answers, jobs=self._jobs):
+                if not outcome.windows and len(names) == 1:
+                    raise BadInput(f"There are no windows of {names[0]}: check --cache, --from and --to.")
+                self._tally.add(outcome)
+                self._tally.seconds = time.monotonic() - started
+                self._observations += outcome.observations
+                report.add(outcome)
+                if folder is not None:
+                    folder.add(outcome)
+                if compare is not None:
+                    compare(outcome)
+            if not self._tally.windows:
+                raise BadInput("There are no windows to replay: check --cache, --from and --to.")
             if folder is not None:
-                folder.add(outcome)
-            if compare is not None:
-                compare(outcome)
-        if not self._tally.windows:
-            raise BadInput("There are no windows to replay: check --cache, --from and --to.")
-        if folder is not None:
-            with folder:
-                summary = json.dumps(self._tally.as_json(), indent=2)
-                (folder.path / "summary.json").write_text(summary + "\n", encoding="utf-8")
-                (folder.path / "report.html").write_text(report.html(self._tally.as_json()), encoding="utf-8")
+                folder.write("summary.json", json.dumps(self._tally.as_json(), indent=2) + "\n")
+                folder.write("report.html", report.html(self._tally.as_json()))
 
     def _compare(self, dsn: str, first: int | None, to: int | None, outcome: CacheReplay) -> None:
         name = outcome.implementation_type

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -289,16 +290,55 @@ def test_a_baseline_shows_the_days_of_the_week_from_monday_on(database: str) -> 
     assert max(days[5:]) < min(days[:5])
 
 
-def test_a_reader_that_has_had_enough_is_no_error(audited: str) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        "observations list --format json",
+        "observations list",
+        "digest",
+        "baseline show answers",
+        "--help",
+    ],
+)
+def test_a_reader_that_has_had_enough_ends_it_by_the_signal_for_that(audited: str, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
     done = subprocess.run(
-        f"{sys.executable} -m auditor observations list --format json | head -c 1",
-        shell=True,
+        [sys.executable, "-m", "auditor", *command.split()],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+        env=BARE | {"AUDITOR_DATABASE_URL": audited},
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(audited: str, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m auditor observations list {closed}"],
         capture_output=True,
         text=True,
-        check=True,
-        env={"PATH": os.defpath, "AUDITOR_DATABASE_URL": audited},
+        check=False,
+        env=BARE | {"AUDITOR_DATABASE_URL": audited},
     )
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("hit rate fell" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_what_the_terminal_cannot_write_is_escaped(audited: str) -> None:
+    (row,) = _json("observations", "list", "--severity", "critical", "--limit", "1", dsn=audited)
+    for command in (["observations", "show", row["id"]], ["baseline", "show", "answers"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "auditor", *command],
+            capture_output=True,
+            check=False,
+            env=BARE | {"AUDITOR_DATABASE_URL": audited, "PYTHONIOENCODING": "ascii"},
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.isascii()
+        assert command[0] != "observations" or b"\\u" in done.stdout
 
 
 def test_numbers_of_an_upgraded_database_are_printed_as_numbers() -> None:
