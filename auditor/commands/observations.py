@@ -228,14 +228,22 @@ def moment_of(option: str, text: str) -> datetime:
     """
     ago = _AGO.fullmatch(text.strip())
     if ago is not None:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        except (OverflowError, ValueError):
+            raise BadInput(
+                f"{option} {text} lies before the year 1: give less, or leave {option} out."
+            ) from None
     try:
         named = datetime.fromisoformat(text.strip())
     except ValueError:
         raise BadInput(
             f"{option} {text} is not a time: write 2026-01-31T12:00, or so long ago as 6h or 2d."
         ) from None
-    return named.replace(tzinfo=UTC) if named.tzinfo is None else named
+    try:
+        return named.replace(tzinfo=UTC) if named.tzinfo is None else named.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"{option} {text} is no time in UTC: name one nearer to today.") from None
 
 
 def _moment(value: datetime | str) -> datetime:
