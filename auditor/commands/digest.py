@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from auditor.commands.explaining import open_room, prompt_facts, refuse_unanswered, show_prompt
 from auditor.commands.printing import as_json, printable
-from auditor.errors import AnswerIsNo, BadInput
+from auditor.errors import AnswerIsNo, BadInput, DependencyUnreachable
 from auditor.explanation.digest import digest_text
 from auditor.logs import configure_logging
 from auditor.service.teller import Job
@@ -113,5 +113,5 @@ def _tell_why(told: Told | None) -> None:
         return
     try:
         refuse_unanswered(told)
-    except AnswerIsNo as reason:
+    except (AnswerIsNo, DependencyUnreachable) as reason:
         print(f"auditor: {reason}", file=sys.stderr)
