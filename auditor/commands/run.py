@@ -54,6 +54,7 @@ async def _run(settings: Settings, *, once: bool, output_format: str) -> None:
             realtime=backend.realtime,
             on_turn=explaining.explainer.note_turn if explaining else lambda _: None,
             beside={"explanations": explaining.explainer.run} if explaining else {},
+            place=backend.place,
         )
         if explaining:
             auditor.vitals.explaining = explaining.vitals

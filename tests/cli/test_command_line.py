@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from auditor.commands.printing import as_json
 from tests.detection.simulated import Course, windows
@@ -197,6 +199,29 @@ def test_a_database_without_the_schema_says_what_mends_it(empty_database: str) -
     assert "run auditor migrate" in done.stderr
 
 
+def test_the_service_logs_which_database_it_audits_without_the_password(database: str) -> None:
+    dsn = make_conninfo(database, password="hunter2")
+    with subprocess.Popen(
+        [sys.executable, "-m", "auditor", "run"],
+        env=BARE | {"AUDITOR_DATABASE_URL": dsn},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stderr is not None
+        told = service.stderr.readline()
+        service.terminate()
+        told += service.stderr.read()
+    started = json.loads(told.splitlines()[0])
+    parts = conninfo_to_dict(database)
+    assert started["event"] == "auditor_started"
+    assert (started["mode"], started["host"], started["database"]) == (
+        "postgresql",
+        parts["host"],
+        parts["dbname"],
+    )
+    assert "hunter2" not in told
+
+
 def test_settings_come_from_the_file_and_the_environment_wins(database: str, tmp_path: Path) -> None:
     (tmp_path / "auditor.toml").write_text("poll_secondz = 3\n")
     done = _auditor(
@@ -244,6 +269,11 @@ def test_observations_are_listed_shown_and_acknowledged(audited: str) -> None:
             "incident",
             "ada",
         )
+    _auditor(
+        "observations", "ack", row["id"], "--verdict", "ignore", "--by", "bob", AUDITOR_DATABASE_URL=audited
+    )
+    text = _auditor("observations", "show", row["id"], AUDITOR_DATABASE_URL=audited).stdout
+    assert re.search(r"Acknowledged as ignore by bob at [-\d]+ [:\d]+; first by ada at [-\d]+ [:\d]+\.", text)
     assert _auditor("observations", "show", "nosuch", AUDITOR_DATABASE_URL=audited).returncode == 2
     assert (
         "hit rate fell"
