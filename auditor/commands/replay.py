@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.commands.asking import asked
 from auditor.commands.observations import moment_of
-from auditor.commands.printing import printable, table
+from auditor.commands.printing import counted, printable, table
 from auditor.database import history, queries
 from auditor.detection.achieved import in_words
 from auditor.errors import AnswerIsNo, BadInput
@@ -149,12 +149,12 @@ class _Session:
         if self._differing:
             shown = "".join(f"\n  {printable(difference)}" for difference in self._differences)
             raise AnswerIsNo(
-                f"The replay differs from what the service stored in {self._differing} places:{shown}"
+                f"The replay differs from what the service stored in {counted(self._differing, 'place')}:{shown}"
             )
 
     def _tell_in_words(self, summary: dict[str, Any]) -> None:
         print(
-            f"Replayed {summary['windows']:,} windows of {summary['caches']} caches, {summary['from']} to {summary['to']}, "
+            f"Replayed {counted(summary['windows'], 'window')} of {counted(summary['caches'], 'cache')}, {summary['from']} to {summary['to']}, "
             f"{summary['windows_per_second']:,.0f} a second."
         )
         print(

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 import numpy as np
 
 from auditor.commands.beside import WORTH_IT, beside
+from auditor.commands.printing import counted
 from auditor.commands.score_text import csv_parts, json_lines
 from auditor.commands.series_file import Rows, read_rows
 from auditor.errors import BadInput
@@ -70,7 +71,7 @@ def _score_into(place: Path, path: Path, alarms_per_week: float, output_format: 
     told = summary_of(path.name, scored)
     print(
         f"{told.name}: {told.scored} of {told.rows} rows scored, every {_span(told.seconds)};"
-        f" {told.flagged} flagged, in {told.alarms} alarms. Written to {place}."
+        f" {told.flagged} flagged, in {counted(told.alarms, 'alarm')}. Written to {place}."
     )
 
 

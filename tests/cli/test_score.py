@@ -67,6 +67,7 @@ def test_many_files_go_to_a_folder_under_their_names(plain: Path, tmp_path: Path
     done = _score(plain, packed, "--output", tmp_path / "scores")
     assert done.returncode == 0, done.stderr
     assert "plain.csv: 3000 of 3000 rows scored, every minute;" in done.stdout
+    assert f" flagged, in 1 alarm. Written to {tmp_path / 'scores' / 'plain.csv'}.\n" in done.stdout
     one = (tmp_path / "scores" / "plain.csv").read_text()
     with gzip.open(tmp_path / "scores" / "packed.csv.gz", "rt") as file:
         assert file.read() == one
