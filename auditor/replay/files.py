@@ -218,7 +218,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         from pyarrow import parquet
     except ImportError:
         raise BadInput(
-            f"{path} is Parquet, which needs pyarrow: pip install 'cache-auditor[parquet]'."
+            f"{path} is Parquet, which needs pyarrow: pip install 'cache-auditor[parquet]', in a checkout '.[parquet]'."
         ) from None
     try:
         with parquet.ParquetFile(path) as opened:
