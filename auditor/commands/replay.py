@@ -108,18 +108,18 @@ class _Session:
         with contextlib.ExitStack() as stack:
             folder = None if self._output is None else stack.enter_context(Folder(self._output))
             for outcome in replay_all(names, read, self._settings.policy, answers=answers, jobs=self._jobs):
-                if not outcome.windows and len(names) == 1:
-                    raise BadInput(f"There are no windows of {names[0]}: check --cache, --from and --to.")
-                self._tally.add(outcome)
-                self._tally.seconds = time.monotonic() - started
-                self._observations += outcome.observations
-                report.add(outcome)
-                if folder is not None:
-                    folder.add(outcome)
+                if outcome.windows:
+                    self._tally.add(outcome)
+                    self._tally.seconds = time.monotonic() - started
+                    self._observations += outcome.observations
+                    report.add(outcome)
+                    if folder is not None:
+                        folder.add(outcome)
                 if compare is not None:
                     compare(outcome)
             if not self._tally.windows:
-                raise BadInput("There are no windows to replay: check --cache, --from and --to.")
+                which = f"of {names[0]}" if len(names) == 1 else "to replay"
+                raise BadInput(f"There are no windows {which}: check --cache, --from and --to.")
             if folder is not None:
                 folder.write("summary.json", json.dumps(self._tally.as_json(), indent=2) + "\n")
                 folder.write("report.html", report.html(self._tally.as_json()))

@@ -261,6 +261,10 @@ def test_a_cache_that_is_not_there_is_named(audited: str) -> None:
     for options in ([], ["--fail-on-diff"]):
         done = _auditor("replay", "--cache", "nosuch", *options, code=2, AUDITOR_DATABASE_URL=audited)
         assert done.stderr == "auditor: There are no windows of nosuch: check --cache, --from and --to.\n"
+    done = _auditor("replay", "--from", "90m", "--format", "json", AUDITOR_DATABASE_URL=audited)
+    assert json.loads(done.stdout)["caches"] == 1  # the other one stopped before that
+    done = _auditor("replay", "--from", "1m", code=2, AUDITOR_DATABASE_URL=audited)
+    assert "There are no windows to replay" in done.stderr
     done = _auditor("replay", "--to", "9999-12-31", code=2, AUDITOR_DATABASE_URL=audited)
     assert "--to lies more than ten years ahead" in done.stderr
 
