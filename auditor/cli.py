@@ -63,6 +63,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
             import traceback
 
             traceback.print_exc()
+        if isinstance(error, UnicodeEncodeError) and any(error.object in given for given in arguments):
+            return _complain(f"{error.object!a} is not UTF-8: write it anew in a terminal that is.", 2)
         from auditor.redaction import redact
 
         said = redact(str(error).splitlines()[0] if str(error) else "no message")

@@ -348,6 +348,20 @@ def test_a_reader_that_has_had_enough_ends_it_by_the_signal_for_that(audited: st
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
+def test_a_name_that_is_not_utf_8_is_refused(database: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", "observations", "list", "--cache", b"caf\xe9"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=BARE | {"AUDITOR_DATABASE_URL": database},
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "auditor: 'caf\\udce9' is not UTF-8: write it anew in a terminal that is.\n",
+    )
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_no_error(audited: str, closed: str) -> None:
     done = subprocess.run(
