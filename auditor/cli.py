@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that `auditor --help` answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
@@ -15,6 +16,7 @@ import typer
 from auditor.cli_model import model_app
 from auditor.cli_options import Cache, EngineersVerdict, Form, Format
 from auditor.errors import AuditorError
+from auditor.streams import ReaderGone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,35 +44,44 @@ app.add_typer(baseline_app, name="baseline")
 app.add_typer(observations_app, name="observations")
 
 
-def run_command_line(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one way to end for each exit code
+def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command; the exit code: 0 fine, 1 the answer is no, 2 bad usage or input, 3 a dependency is unreachable.
 
     Failures that were foreseen end as one sentence on standard error; others as one that names them, with the traceback where
     LOG_LEVEL is DEBUG.
     """
     try:
-        outcome = typer.main.get_command(app)(list(arguments), standalone_mode=False)
+        return _called(arguments)
     except AuditorError as error:
         return _complain(str(error), error.exit_code)
-    except typer.TyperException as error:
-        return _complain_of_usage(error)
-    except typer.Exit as ended:
-        return ended.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        return 0
+    except ReaderGone:
+        raise
     except Exception as error:  # noqa: BLE001 - the outermost boundary: a user gets a sentence, never a traceback
         if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
             import traceback
 
             traceback.print_exc()
+        if isinstance(error, UnicodeEncodeError) and any(error.object in given for given in arguments):
+            return _complain(f"{error.object!a} is not UTF-8: write it anew in a terminal that is.", 2)
         from auditor.redaction import redact
 
         said = redact(str(error).splitlines()[0] if str(error) else "no message")
         return _complain(
             f"Unexpected {type(error).__name__}: {said} (set LOG_LEVEL=DEBUG for the details).", 1
         )
+
+
+def _called(arguments: Sequence[str]) -> int:
+    try:
+        outcome = typer.main.get_command(app)(list(arguments), standalone_mode=False)
+    except typer.TyperException as error:
+        return _complain_of_usage(error)
+    except typer.Exit as ended:
+        return ended.exit_code
+    finally:
+        sys.stdout.flush()  # what cannot be written is told as any other failure
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -85,7 +96,8 @@ def _complain_of_usage(error: typer.TyperException) -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
-    print(f"auditor: {sentence}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody listens
+        print(f"auditor: {sentence}", file=sys.stderr)
     return code
 
 

@@ -41,6 +41,8 @@ def learn(cache: str, *, days: float, output_format: str = "text") -> None:
             judgement = judge(state, block, settings.policy)
             state = judgement.state
             baseline = judgement.baseline or baseline
+        if state is None and next(windows_between(dsn, caches=[cache]), None) is None:
+            raise BadInput(f"There is no cache {cache}: name one that has reported windows.")
         if baseline is None:
             least = settings.policy.learning_windows
             raise BadInput(

@@ -45,7 +45,7 @@ def demo(
         if error.name != "cachetools":
             raise
         raise BadInput(
-            "The demo needs the package cachetools: install it with pip install 'cache-auditor[demo]'."
+            "The demo needs the package cachetools: install it with pip install 'cache-auditor[demo]', in a checkout pip install '.[demo]'."
         ) from None
     if seed < 0:
         raise BadInput(f"--seed {seed} is negative: give a whole number from 0 up.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from auditor.commands.explaining import open_room, prompt_facts, refuse_unanswered, show_prompt
 from auditor.commands.printing import as_json, printable
-from auditor.errors import AnswerIsNo, BadInput
+from auditor.errors import AnswerIsNo, BadInput, DependencyUnreachable
 from auditor.explanation.digest import digest_text
 from auditor.logs import configure_logging
 from auditor.service.teller import Job
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from auditor.commands.explaining import Room
     from auditor.explanation.brief import Brief
     from auditor.service.teller import Told
+
+FIRST_YEAR: Final = 1970
 
 
 def digest(*, day: str | None = None, dry_run: bool = False, output_format: str = "text") -> None:
@@ -48,6 +50,8 @@ def day_of(given: str | None, now: datetime) -> datetime:
         named = datetime.strptime(given.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise BadInput(f"--day {given} is not a day: write it like 2026-01-31.") from None
+    if named.year < FIRST_YEAR:
+        raise BadInput(f"--day {given} lies before anything was audited: name a day from {FIRST_YEAR} on.")
     if named > today:
         raise BadInput(f"--day {given} lies ahead: name today or a day before.")
     return named
@@ -109,5 +113,5 @@ def _tell_why(told: Told | None) -> None:
         return
     try:
         refuse_unanswered(told)
-    except AnswerIsNo as reason:
+    except (AnswerIsNo, DependencyUnreachable) as reason:
         print(f"auditor: {reason}", file=sys.stderr)

@@ -44,7 +44,8 @@ def doctor(*, canary: bool = True, seconds: float = 20.0, output_format: str = "
         for check in found:
             _show(check)
     if broken:
-        raise AnswerIsNo(f"{len(broken)} of {len(found)} links are broken: {', '.join(broken)}.")
+        is_or_are = "is" if len(broken) == 1 else "are"
+        raise AnswerIsNo(f"{len(broken)} of {len(found)} links {is_or_are} broken: {', '.join(broken)}.")
 
 
 def _show(check: Check) -> None:

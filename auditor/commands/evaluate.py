@@ -11,23 +11,30 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from auditor.commands.printing import printable, table
-from auditor.errors import AnswerIsNo, BadInput
+from auditor.errors import AnswerIsNo, BadInput, DependencyUnreachable
 from auditor.evaluation.candidates import named
 from auditor.evaluation.incidents import read_incidents
 from auditor.evaluation.running import Candidate, run_candidate
 from auditor.evaluation.summary import HEADER, Summary, summarise
+from auditor.logs import configure_logging
+from auditor.model.failure import NOT_REACHED
 from auditor.prompt_files import read_prompts
 from auditor.resources import evals_folder, prompts_folder
 from auditor.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from auditor.evaluation.candidates import Named
     from auditor.evaluation.grading import Grade
     from auditor.evaluation.incidents import RecordedIncident
+    from auditor.explanation.brief import Brief
+    from auditor.explanation.prompt import Prompt
+    from auditor.model.asking import Asked
     from auditor.settings import Settings
+
+    Ask = Callable[[Prompt, Brief], Awaitable[Asked]]
 
 
 def evaluate(
@@ -50,8 +57,11 @@ def evaluate(
         If a model, a folder, an incident or the key's variable cannot be used.
     AnswerIsNo
         If a share of incidents passed that is less than `fail_under`.
+    DependencyUnreachable
+        If a model's server never answered.
     """
     settings = read_settings()
+    configure_logging(settings.log_level, settings.log_format)
     recorded = read_incidents(evals or evals_folder(), incidents)
     session = _Session(settings, recorded, concurrency, deadline_seconds, _key(key_variable))
     folders = list(prompts) or [settings.prompts_dir or prompts_folder()]
@@ -62,6 +72,9 @@ def evaluate(
         print(json.dumps([_as_json(summary, grades) for summary, grades in runs]))
     else:
         _tell(runs)
+    for summary, grades in runs:
+        if all(grade.failure in NOT_REACHED for grade in grades):
+            raise DependencyUnreachable(printable(session.unreached[summary.model]))
     below = [summary for summary, _ in runs if fail_under is not None and summary.passed < fail_under]
     if below:
         shown = ", ".join(f"{one.model} with {one.prompts} {one.passed:.0%}" for one in below)
@@ -93,6 +106,8 @@ class _Session:
         self._concurrency = concurrency
         self._deadline_seconds = deadline_seconds
         self._key = key
+        self.unreached: dict[str, str] = {}
+        """Of each model whose server did not answer, why."""
 
     async def run(
         self, wanted: Sequence[Named | None], sets: Sequence[tuple[Path, Any]], *, progress: bool
@@ -106,9 +121,20 @@ class _Session:
             label = options.model if one is None else str(one)
             async with asking(options, self._deadline_seconds) as ask:
                 for folder, prompts in sets:
-                    candidate = Candidate(label, folder.name, prompts, ask)
+                    candidate = Candidate(label, folder.name, prompts, self._noting(label, ask))
                     runs.append(await self._graded(candidate, progress=progress))
         return runs
+
+    def _noting(self, label: str, ask: Ask) -> Ask:
+        """The same question, and the first sentence about a server that does not answer."""
+
+        async def asked(prompt: Prompt, brief: Brief) -> Asked:
+            answer = await ask(prompt, brief)
+            if answer.failure in NOT_REACHED:
+                self.unreached.setdefault(label, answer.detail)
+            return answer
+
+        return asked
 
     async def _graded(self, candidate: Candidate, *, progress: bool) -> tuple[Summary, list[Grade]]:
         done = 0

@@ -31,6 +31,8 @@ def explain(name: str, *, dry_run: bool = False, output_format: str = "text") ->
         If no observation, or more than one, is named so, or a prompt cannot be used.
     AnswerIsNo
         If the model gave no words that stand.
+    DependencyUnreachable
+        If the database or the model's server does not answer.
     """
     asyncio.run(_explain(name, dry_run=dry_run, as_text=output_format == "text"))
 

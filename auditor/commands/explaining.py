@@ -10,7 +10,8 @@ from auditor.commands.explainer import caps_of
 from auditor.commands.printing import printable
 from auditor.database.backend import open_calls
 from auditor.database.explanations import Explanations
-from auditor.errors import AnswerIsNo
+from auditor.errors import AnswerIsNo, DependencyUnreachable
+from auditor.model.failure import NOT_REACHED
 from auditor.model.options import model_options
 from auditor.service.model_asker import ModelAsker
 from auditor.service.teller import Ending, Teller, Told
@@ -100,12 +101,16 @@ def refuse_unanswered(told: Told) -> None:
     ------
     AnswerIsNo
         If there are none.
+    DependencyUnreachable
+        If that is because the model's server does not answer.
     """
     if told.ending is Ending.CAPPED:
         name = f"AUDITOR_MODEL_{(told.cap or '').upper()}"
         raise AnswerIsNo(f"The model was not asked, for {name} is reached: wait, or raise it.")
     if told.ending in {Ending.FAILED, Ending.PUT_OFF}:
         detail = "" if told.asked is None else told.asked.detail
+        if told.asked is not None and told.asked.failure in NOT_REACHED:
+            raise DependencyUnreachable(detail)
         raise AnswerIsNo(detail or "The model gave no answer in time: raise AUDITOR_MODEL_DEADLINE_SECONDS.")
     if told.ending is Ending.REJECTED:
         raise AnswerIsNo(

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from auditor.commands.printing import counted
 from auditor.database.migrations import Migrated, apply_migrations
 from auditor.database.resolve import resolve_database
 from auditor.settings import Settings, read_settings
@@ -31,7 +32,7 @@ def migrate(dry_run: bool = False, output_format: str = "text", settings: Settin
     for name in outcome.applied:
         print(f"{'would apply' if dry_run else 'applied'}  {name}")
     if not outcome.applied:
-        print(f"The schema is up to date ({len(outcome.already)} migrations).")
+        print(f"The schema is up to date ({counted(len(outcome.already), 'migration')}).")
 
 
 async def _migrate(settings: Settings, *, dry_run: bool) -> Migrated:

@@ -140,14 +140,21 @@ def told(row: Row) -> list[str]:
         if cause["refute"]:
             lines.append(f"  ? {printable(cause['refute'])}")
     if row["acknowledged"]:
-        verdict = f" as {row['verdict']}" if row["verdict"] else ""
-        lines += [
-            "",
-            printable(
-                f"Acknowledged{verdict} by {row['acknowledged_by']} at {_moment(row['acknowledged_at']):%Y-%m-%d %H:%M}."
-            ),
-        ]
+        lines += ["", printable(_acknowledged(row))]
     return [*lines, "", f"id {row['id']}  incident {row['incident_id']}  fingerprint {row['fingerprint']}"]
+
+
+def _acknowledged(row: Row) -> str:
+    """Who gave the verdict that counts, and who was the first to say anything."""
+    first = f"by {row['acknowledged_by']} at {_moment(row['acknowledged_at']):%Y-%m-%d %H:%M}"
+    if not row["verdict"]:
+        return f"Acknowledged {first}."
+    who, when = row.get("verdict_by"), row.get("verdict_at")
+    if who is None or when is None:  # the row of an older schema
+        return f"Acknowledged as {row['verdict']} {first}."
+    last = f"by {who} at {_moment(when):%Y-%m-%d %H:%M}"
+    before = f"; first {first}" if who != row["acknowledged_by"] else ""
+    return f"Acknowledged as {row['verdict']} {last}{before}."
 
 
 def _worded(explanation: Row) -> list[str]:
@@ -228,14 +235,22 @@ def moment_of(option: str, text: str) -> datetime:
     """
     ago = _AGO.fullmatch(text.strip())
     if ago is not None:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        try:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        except (OverflowError, ValueError):
+            raise BadInput(
+                f"{option} {text} lies before the year 1: give less, or leave {option} out."
+            ) from None
     try:
         named = datetime.fromisoformat(text.strip())
     except ValueError:
         raise BadInput(
             f"{option} {text} is not a time: write 2026-01-31T12:00, or so long ago as 6h or 2d."
         ) from None
-    return named.replace(tzinfo=UTC) if named.tzinfo is None else named
+    try:
+        return named.replace(tzinfo=UTC) if named.tzinfo is None else named.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"{option} {text} is no time in UTC: name one nearer to today.") from None
 
 
 def _moment(value: datetime | str) -> datetime:

@@ -38,6 +38,11 @@ def printable(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c)[0] != "C")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun in the right number: 1 window, 1,440 windows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table; the last column takes what width there is."""
     from rich import box

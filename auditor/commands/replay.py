@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.commands.asking import asked
 from auditor.commands.observations import moment_of
-from auditor.commands.printing import printable, table
+from auditor.commands.printing import counted, printable, table
 from auditor.database import history, queries
 from auditor.detection.achieved import in_words
 from auditor.errors import AnswerIsNo, BadInput
 from auditor.replay.differences import SHOWN, ledger_differences, observation_differences
 from auditor.replay.engine import replay_all
-from auditor.replay.files import read_files
+from auditor.replay.files import LONGEST_MINUTES, read_files
 from auditor.replay.report import Report
 from auditor.replay.writers import Folder, Tally
 from auditor.settings import read_settings
@@ -86,6 +87,8 @@ class _Session:
         names = sorted(cursors) if cache is None else [cache]
         if not names:
             raise BadInput("The database has no audited caches yet: run auditor run, or give --input.")
+        if last is not None and last > time.time() // 60 + LONGEST_MINUTES:
+            raise BadInput("--to lies more than ten years ahead: name an earlier time, or leave it out.")
         audited = [cursor for name, cursor in cursors.items() if cursor is not None and name in names]
         to = last if last is not None else max(audited, default=None)
         read = functools.partial(_read, dsn, cursors if last is None else {}, first, to)
@@ -101,25 +104,25 @@ class _Session:
     ) -> None:
         """Replay the caches that `read` gives the windows of, with the answers that engineers gave meanwhile."""
         started = time.monotonic()
-        folder = Folder(self._output) if self._output is not None else None
         report = Report()
-        policy = self._settings.policy
-        for outcome in replay_all(names, read, policy, answers=answers, jobs=self._jobs):
-            self._tally.add(outcome)
-            self._tally.seconds = time.monotonic() - started
-            self._observations += outcome.observations
-            report.add(outcome)
+        with contextlib.ExitStack() as stack:
+            folder = None if self._output is None else stack.enter_context(Folder(self._output))
+            for outcome in replay_all(names, read, self._settings.policy, answers=answers, jobs=self._jobs):
+                if outcome.windows:
+                    self._tally.add(outcome)
+                    self._tally.seconds = time.monotonic() - started
+                    self._observations += outcome.observations
+                    report.add(outcome)
+                    if folder is not None:
+                        folder.add(outcome)
+                if compare is not None:
+                    compare(outcome)
+            if not self._tally.windows:
+                which = f"of {names[0]}" if len(names) == 1 else "to replay"
+                raise BadInput(f"There are no windows {which}: check --cache, --from and --to.")
             if folder is not None:
-                folder.add(outcome)
-            if compare is not None:
-                compare(outcome)
-        if not self._tally.windows:
-            raise BadInput("There are no windows to replay: check --cache, --from and --to.")
-        if folder is not None:
-            with folder:
-                summary = json.dumps(self._tally.as_json(), indent=2)
-                (folder.path / "summary.json").write_text(summary + "\n", encoding="utf-8")
-                (folder.path / "report.html").write_text(report.html(self._tally.as_json()), encoding="utf-8")
+                folder.write("summary.json", json.dumps(self._tally.as_json(), indent=2) + "\n")
+                folder.write("report.html", report.html(self._tally.as_json()))
 
     def _compare(self, dsn: str, first: int | None, to: int | None, outcome: CacheReplay) -> None:
         name = outcome.implementation_type
@@ -146,12 +149,12 @@ class _Session:
         if self._differing:
             shown = "".join(f"\n  {printable(difference)}" for difference in self._differences)
             raise AnswerIsNo(
-                f"The replay differs from what the service stored in {self._differing} places:{shown}"
+                f"The replay differs from what the service stored in {counted(self._differing, 'place')}:{shown}"
             )
 
     def _tell_in_words(self, summary: dict[str, Any]) -> None:
         print(
-            f"Replayed {summary['windows']:,} windows of {summary['caches']} caches, {summary['from']} to {summary['to']}, "
+            f"Replayed {counted(summary['windows'], 'window')} of {counted(summary['caches'], 'cache')}, {summary['from']} to {summary['to']}, "
             f"{summary['windows_per_second']:,.0f} a second."
         )
         print(

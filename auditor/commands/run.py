@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from auditor.commands.explainer import check_prompts, open_explainer
+from auditor.commands.printing import counted
 from auditor.database.backend import open_backend
-from auditor.detection.diagnosis.figures import plural
 from auditor.logs import configure_logging
 from auditor.service.auditor import Auditor
 from auditor.settings import Settings, read_settings
@@ -54,6 +54,7 @@ async def _run(settings: Settings, *, once: bool, output_format: str) -> None:
             realtime=backend.realtime,
             on_turn=explaining.explainer.note_turn if explaining else lambda _: None,
             beside={"explanations": explaining.explainer.run} if explaining else {},
+            place=backend.place,
         )
         if explaining:
             auditor.vitals.explaining = explaining.vitals
@@ -77,8 +78,8 @@ async def _run_once(auditor: Auditor, explaining: Explaining | None, output_form
         print(json.dumps(done))
         return
     taken = done.get("incidents_taken_up", 0)
-    told = f" and took up {plural(taken, 'incident')} to explain" if taken else ""
-    print(f"Audited {done['windows_audited']} windows{told}.")
+    told = f" and took up {counted(taken, 'incident')} to explain" if taken else ""
+    print(f"Audited {counted(done['windows_audited'], 'window')}{told}.")
 
 
 def _on_signals(act: Callable[[], object]) -> None:

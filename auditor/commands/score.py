@@ -5,6 +5,7 @@ What scores is imported when the first file has been read, for that takes longes
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import sys
@@ -15,10 +16,12 @@ from typing import IO, TYPE_CHECKING, cast
 import numpy as np
 
 from auditor.commands.beside import WORTH_IT, beside
+from auditor.commands.printing import counted
 from auditor.commands.score_text import csv_parts, json_lines
 from auditor.commands.series_file import Rows, read_rows
 from auditor.errors import BadInput
 from auditor.resources import series_model_file
+from auditor.whole_file import whole_file, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,12 +66,12 @@ def score_files(
 
 def _score_into(place: Path, path: Path, alarms_per_week: float, output_format: str) -> None:
     rows, scored = _scored(path, alarms_per_week)
-    with _opened(place) as file:
+    with whole_file(place) as plain, writing(place), _packed(place, plain) as file:
         file.writelines(_parts(rows, scored, output_format))
     told = summary_of(path.name, scored)
     print(
         f"{told.name}: {told.scored} of {told.rows} rows scored, every {_span(told.seconds)};"
-        f" {told.flagged} flagged, in {told.alarms} alarms. Written to {place}."
+        f" {told.flagged} flagged, in {counted(told.alarms, 'alarm')}. Written to {place}."
     )
 
 
@@ -134,10 +137,12 @@ def _places(files: Sequence[Path], output: Path, output_format: str) -> dict[Pat
     return places
 
 
-def _opened(place: Path) -> IO[bytes]:
-    if place.suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(place, "wb", compresslevel=1))
-    return place.open("wb")
+def _packed(place: Path, file: IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """What writes into the file, compressed where its name says so."""
+    if place.suffix != ".gz":
+        return contextlib.nullcontext(file)
+    packed = gzip.GzipFile(place.name, "wb", compresslevel=1, fileobj=file)
+    return cast("contextlib.AbstractContextManager[IO[bytes]]", packed)
 
 
 def _parts(rows: Rows, scored: Scored, output_format: str) -> Iterator[bytes]:

@@ -7,13 +7,13 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from auditor.database import listen
+from auditor.database import failures, listen, rest_failures
 from auditor.database.calls import PostgresCalls
 from auditor.database.postgres import PostgresStore
 from auditor.database.resolve import resolve_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from auditor.database.calls import Calls
     from auditor.database.hint import Hint
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A store, the makers of its hints (None where nothing but the clock wakes the auditor) and of carriers beside it, and Realtime's health."""
+    """A store, the makers of its hints (None where nothing but the clock wakes the auditor) and of carriers beside it, and Realtime's health.
+
+    `place` names the database as a log does, without its secrets.
+    """
 
     store: Store
     hints: Callable[[], AsyncGenerator[Hint]] | None
     calls: Callable[[], Calls]
+    place: Mapping[str, str]
     realtime: RealtimeHealth | None = None
 
 
@@ -46,7 +50,12 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
     if settings.supabase_url is None or settings.supabase_key is None:
         async with resolve_database(settings) as dsn:
             store = PostgresStore(dsn, worker=settings.worker)
-            yield Backend(store, functools.partial(listen.hints, dsn), functools.partial(PostgresCalls, dsn))
+            place = {"mode": "postgresql", "host": failures.place(dsn), "database": failures.database(dsn)}
+            if settings.database_url is None:
+                place = {"mode": "embedded", "folder": str(settings.embedded_dir)}
+            yield Backend(
+                store, functools.partial(listen.hints, dsn), functools.partial(PostgresCalls, dsn), place
+            )
         return
     from auditor.database.realtime import RealtimeHints
     from auditor.database.rest import SupabaseCalls
@@ -61,6 +70,7 @@ async def open_backend(settings: Settings) -> AsyncIterator[Backend]:
             SupabaseStore(calls, worker=settings.worker),
             realtime.hints if settings.realtime else None,
             functools.partial(SupabaseCalls, settings.supabase_url, settings.supabase_key),
+            {"mode": "supabase", "host": rest_failures.place(settings.supabase_url)},
             realtime.health if settings.realtime else None,
         )
     finally:

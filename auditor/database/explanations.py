@@ -9,8 +9,9 @@ import psycopg
 import stamina
 
 from auditor.database import rest_failures
+from auditor.database.named import SHORTEST, only
 from auditor.database.rest_failures import RestFailure
-from auditor.errors import AuditorError, BadInput, DependencyUnreachable
+from auditor.errors import AuditorError, DependencyUnreachable
 from auditor.explanation.brief import Purpose
 
 if TYPE_CHECKING:
@@ -183,11 +184,9 @@ class Explanations:
             If there is none, or more than one.
         """
         found: list[dict[str, Any]] = await self._call("auditor_find_observations", {"named": named})
-        if not found:
-            raise BadInput(f"There is no observation {named}: name one by its id.")
-        if len(found) > 1:
-            raise BadInput(f"More than one observation begins with {named}: give more of its id.")
-        return found[0]
+        if len(named) < SHORTEST:
+            found = [row for row in found if row["fingerprint"] == named]
+        return only(found, "observation", named)
 
     async def material(self, fingerprint: str) -> dict[str, Any] | None:
         """What may be told of a finding's incident; None where there is no such finding."""

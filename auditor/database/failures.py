@@ -15,18 +15,19 @@ from auditor.redaction import redact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_UNREACHED: Final = "The database cannot be reached: "
 _CONNECTION_TEXTS: Final = (
-    ("refused", "nothing listens at {place}: start the server, or mend the address in AUDITOR_DATABASE_URL."),
-    ("no such file", "nothing listens at {place}: start the server, or mend the path in AUDITOR_DATABASE_URL."),
-    ("password authentication failed", "{place} refuses the password of {user}: mend it in AUDITOR_DATABASE_URL."),
-    ("no password supplied", "{place} asks for the password of {user}: add it to AUDITOR_DATABASE_URL."),
-    ("no pg_hba.conf entry", "{place} does not let {user} in from here: allow it in the server's pg_hba.conf."),
-    ("resolve", "the name of {place} is not known: mend the host in AUDITOR_DATABASE_URL."),
-    ("translate host name", "the name of {place} is not known: mend the host in AUDITOR_DATABASE_URL."),
-    ("timeout", "{place} does not answer: check the address in AUDITOR_DATABASE_URL, and the firewall."),
-    ("too many", "{place} has no connection left: raise its max_connections, or stop other clients."),
-    ("starting up", "{place} is starting up: try again in a moment."),
-    ("shutting down", "{place} is shutting down: start it again."),
+    ("refused", _UNREACHED + "nothing listens at {place}: start the server, or mend the address in AUDITOR_DATABASE_URL."),
+    ("no such file", _UNREACHED + "nothing listens at {place}: start the server, or mend the path in AUDITOR_DATABASE_URL."),
+    ("password authentication failed", "The database at {place} refuses the password of {user}: mend it in AUDITOR_DATABASE_URL."),
+    ("no password supplied", "The database at {place} asks for the password of {user}: add it to AUDITOR_DATABASE_URL."),
+    ("no pg_hba.conf entry", "The database at {place} does not let {user} in from here: allow it in the server's pg_hba.conf."),
+    ("resolve", _UNREACHED + "the name of {place} is not known: mend the host in AUDITOR_DATABASE_URL."),
+    ("translate host name", _UNREACHED + "the name of {place} is not known: mend the host in AUDITOR_DATABASE_URL."),
+    ("timeout", _UNREACHED + "{place} does not answer: check the address in AUDITOR_DATABASE_URL, and the firewall."),
+    ("too many", _UNREACHED + "{place} has no connection left: raise its max_connections, or stop other clients."),
+    ("starting up", _UNREACHED + "{place} is starting up: try again in a moment."),
+    ("shutting down", _UNREACHED + "{place} is shutting down: start it again."),
 )  # fmt: skip
 
 _STATEMENT_ERRORS: Final[tuple[tuple[tuple[type[psycopg.Error], ...], str], ...]] = (
@@ -48,11 +49,17 @@ _STATEMENT_ERRORS: Final[tuple[tuple[tuple[type[psycopg.Error], ...], str], ...]
 
 
 def place(dsn: str) -> str:
-    """Host, port and database of a connection string, as a sentence names them; never the password."""
+    """Host and port of a connection string, as a sentence names them; never the password."""
     parts = _parts(dsn)
     host = parts.get("host") or parts.get("hostaddr") or "the local socket"
     port = f":{parts['port']}" if parts.get("port") and not host.startswith("/") else ""
     return f"{host}{port}"
+
+
+def database(dsn: str) -> str:
+    """The database's name in a connection string; without one the server takes the user's."""
+    parts = _parts(dsn)
+    return parts.get("dbname") or parts.get("user") or "the user's"
 
 
 def _parts(dsn: str) -> dict[str, str]:
@@ -100,9 +107,7 @@ def _connection_failure(said: str, where: str, user: str, database: str) -> Depe
         )
     for text, sentence in _CONNECTION_TEXTS:
         if text in lowered:
-            return DependencyUnreachable(
-                f"The database cannot be reached: {sentence.format(place=where, user=user)}"
-            )
+            return DependencyUnreachable(sentence.format(place=where, user=user))
     return DependencyUnreachable(f"The connection to the database at {where} failed: {said}.")
 
 

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from auditor.database import failures
 from auditor.database.connect import connect
+from auditor.database.named import SHORTEST, only
 from auditor.errors import BadInput
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _OBSERVATIONS: Final = """
 """
 _NAMED: Final = """
     select * from monitoring.cache_auditor_observations
-    where starts_with(id::text, lower(%(named)s)) or fingerprint = %(named)s
+    where (length(%(named)s) >= %(shortest)s and starts_with(id::text, lower(%(named)s))) or fingerprint = %(named)s
     order by "timestamp" desc limit 2
 """
 _BASELINES: Final = """
@@ -49,7 +50,7 @@ _BASELINES: Final = """
 """
 _BASELINE: Final = """
     select * from monitoring.cache_baseline_metrics
-    where starts_with(id::text, lower(%(named)s)) order by created_at desc limit 2
+    where length(%(named)s) >= %(shortest)s and starts_with(id::text, lower(%(named)s)) order by created_at desc limit 2
 """
 
 
@@ -91,7 +92,7 @@ def show_observation(dsn: str, named: str) -> Row:
     BadInput
         If there is none, or more than one.
     """
-    return _only(_rows(dsn, _NAMED, {"named": named}), "observation", named)
+    return only(_rows(dsn, _NAMED, _named(named)), "observation", named)
 
 
 def acknowledge_observation(dsn: str, named: str, *, by: str, verdict: EngineersVerdict | None = None) -> Row:
@@ -143,7 +144,12 @@ def show_baseline(dsn: str, named: str) -> Row:
     active = list_baselines(dsn, implementation_type=named, active_only=True)
     if active:
         return active[0]
-    return _only(_rows(dsn, _BASELINE, {"named": named}), "baseline", named)
+    found = _rows(dsn, _BASELINE, _named(named))
+    if not found:
+        raise BadInput(
+            f"There is no cache '{named}' with a baseline in force, and no baseline of that id: see auditor baseline history."
+        )
+    return only(found, "baseline", named)
 
 
 def activate_baseline(dsn: str, named: str) -> Row:
@@ -154,10 +160,10 @@ def activate_baseline(dsn: str, named: str) -> Row:
     BadInput
         If there is no such baseline, or more than one.
     """
-    found = _only(_rows(dsn, _BASELINE, {"named": named}), "baseline", named)
+    found = only(_rows(dsn, _BASELINE, _named(named)), "baseline", named)
     with _asking(dsn) as connection:
         connection.execute("select monitoring.activate_baseline(%s::text)", (found["id"],))
-    return _only(_rows(dsn, _BASELINE, {"named": str(found["id"])}), "baseline", named)
+    return only(_rows(dsn, _BASELINE, _named(str(found["id"]))), "baseline", named)
 
 
 def store_baseline(dsn: str, baseline: LearnedBaseline) -> Row:
@@ -170,6 +176,10 @@ def store_baseline(dsn: str, baseline: LearnedBaseline) -> Row:
     return show_baseline(dsn, stored["id"])
 
 
+def _named(named: str) -> Row:
+    return {"named": named, "shortest": SHORTEST}
+
+
 @contextlib.contextmanager
 def _asking(dsn: str) -> Iterator[psycopg.Connection[Row]]:
     with connect(dsn, row_factory=dict_row) as connection, failures.explained(dsn):
@@ -179,11 +189,3 @@ def _asking(dsn: str) -> Iterator[psycopg.Connection[Row]]:
 def _rows(dsn: str, query: str, asked: Mapping[str, Any]) -> list[Row]:
     with _asking(dsn) as connection:
         return connection.execute(query.encode(), asked).fetchall()
-
-
-def _only(rows: list[Row], what: str, named: str) -> Row:
-    if not rows:
-        raise BadInput(f"There is no {what} {named}: name one by its id.")
-    if len(rows) > 1:
-        raise BadInput(f"More than one {what} begins with {named}: give more of its id.")
-    return rows[0]

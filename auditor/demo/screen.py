@@ -65,11 +65,12 @@ def _header(stage: Stage, width: int) -> Text:
 
 def _status(stage: Stage, width: int) -> Text:
     seen = stage.audited + stage.unaudited
-    coverage = f"{100 * stage.audited / seen:.4g} % of windows" if seen else "nothing yet"
-    left = Text(
-        f" {stage.events:,} events · {stage.audited:,} windows audited · ledger covers {coverage}", "dim"
-    )
-    return _spread(left, Text("Ctrl-C ends ", "dim"), width)
+    coverage = f"{100 * stage.audited / seen:.4g} %" if seen else "nothing yet"
+    audited = f"{stage.audited:,} windows audited · ledger covers {coverage}"
+    drafts = (f" {stage.events:,} events · {audited}{' of windows' if seen else ''}", f" {audited}", " ")
+    right = Text("Ctrl-C ends ", "dim")
+    left = next(draft for draft in drafts if len(draft) + right.cell_len < width or draft == " ")
+    return _spread(Text(left, "dim"), right, width)
 
 
 def _spread(left: Text, right: Text, width: int) -> Text:
@@ -178,7 +179,12 @@ def _findings(stage: Stage, width: int, room: int) -> list[Text]:
         notices = sum(row["severity"] == "info" for row in stage.observations)
         lines = [Text(" No incident.", "bold green")]
         if notices:
-            lines.append(Text(f" {notices} notices of something different, nothing worse.", "dim"))
+            lines.append(
+                Text(
+                    f" {notices} notice{'' if notices == 1 else 's'} of something different, nothing worse.",
+                    "dim",
+                )
+            )
         return lines
     lines = [*(_incident_line(row) for row in reversed(leading[-3 if room > 14 else -1 :])), Text()]
     return lines + _words(leading[-1], width, room - len(lines))

@@ -52,6 +52,9 @@ class Reason(StrEnum):
 RETRIED: Final = frozenset({Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR})
 """What is tried again within the deadline. What may already have been billed is not among them."""
 
+NOT_REACHED: Final = frozenset({Reason.UNREACHABLE, Reason.CIRCUIT_OPEN})
+"""What a command ends with exit code 3 for: the server never had the question."""
+
 SERVERS_FAULT: Final = frozenset(
     {
         Reason.TIMEOUT,

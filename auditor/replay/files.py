@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK_MINUTES: Final = 1440
+LONGEST_MINUTES: Final = 10 * 366 * 1440
+"""The longest span that is laid out minute by minute, ten years: one mistyped year would take days."""
+_FIRST_MINUTE, _LAST_MINUTE = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp() // 60) for year in (2, 9999))
+"""Beyond these a time, or the next minutes after it, cannot be written."""
 _KEYS: Final = ("minute_window", "implementation_type")
 _UNKNOWN: Final = frozenset({"", "null", "NULL", "None", "\\N"})
 _NO_NUMBER: Final = -math.inf
@@ -34,6 +38,18 @@ class _Rows:
     minutes: array[int] = field(default_factory=lambda: array("q"))
     lines: array[int] = field(default_factory=lambda: array("q"))
     columns: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a minute stands."""
+
+    minute: int
+    path: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: the minute {_when(self.minute)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +91,24 @@ def read_files(
         column and the mend. A minute that comes twice is an error too: it cannot be known which to believe.
     """
     found: dict[str, _Rows] = {}
+    earliest: _Place | None = None
+    latest: _Place | None = None
     for path in paths:
         rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
         for line, row in rows:
-            _take(found, path, line, row, cache, first, last)
-    if not found:
+            minute = _take(found, path, line, row, cache, first, last)
+            if minute is None:
+                continue
+            if earliest is None or minute < earliest.minute:
+                earliest = _Place(minute, path, line)
+            if latest is None or minute > latest.minute:
+                latest = _Place(minute, path, line)
+    if earliest is None or latest is None:
         which = f" of {cache}" if cache else ""
         raise BadInput(
             f"There are no windows{which} in {', '.join(map(str, paths))}: check --cache, --from and --to."
         )
+    _check_span(found, earliest, latest, last)
     caches = {name: _sorted(name, found[name]) for name in sorted(found)}
     newest = max(int(minutes[-1]) for minutes, _ in caches.values())
     return FileWindows(newest if last is None else last, caches)
@@ -97,20 +122,38 @@ def _take(
     cache: str | None,
     first: int | None,
     last: int | None,
-) -> None:
+) -> int | None:
+    """Keep a row where it is asked for; its minute, or None."""
     name = row.get("implementation_type")
     if not name:
         raise BadInput(f"{path}, line {line}: implementation_type is empty; name the cache.")
     if cache is not None and name != cache:
-        return
+        return None
     minute = _minute(path, line, row.get("minute_window"))
     if (first is not None and minute < first) or (last is not None and minute > last):
-        return
+        return None
     rows = found.setdefault(str(name), _Rows())
     rows.minutes.append(minute)
     rows.lines.append(line)
     for column, values in rows.columns.items():
         values.append(_number(path, line, column, row.get(column)))
+    return minute
+
+
+def _check_span(found: dict[str, _Rows], earliest: _Place, latest: _Place, last: int | None) -> None:
+    """Refuse what cannot be laid out minute by minute, by the minute that lies farthest from the most."""
+    middle = float(np.median(np.concatenate([np.array(rows.minutes) for rows in found.values()])))
+    odd = latest if latest.minute - middle >= middle - earliest.minute else earliest
+    mend = "mend minute_window there, or leave it out with --from and --to"
+    if latest.minute - earliest.minute >= LONGEST_MINUTES:
+        raise BadInput(f"{odd} lies years from the others, more than ten in all: {mend}.")
+    if not _FIRST_MINUTE <= odd.minute < _LAST_MINUTE:
+        raise BadInput(f"{odd} is at the edge of what a time can be: {mend}.")
+    if last is not None and last - earliest.minute >= LONGEST_MINUTES:
+        raise BadInput(
+            f"--to {_when(last)} lies more than ten years after the first minute of the files, {_when(earliest.minute)}:"
+            " name an earlier one."
+        )
 
 
 def _sorted(
@@ -122,7 +165,7 @@ def _sorted(
     twice = np.flatnonzero(np.diff(minutes) == 0)
     if len(twice):
         at = int(twice[0])
-        when = datetime.fromtimestamp(int(minutes[at]) * 60, UTC).isoformat()
+        when = _when(int(minutes[at]))
         lines = np.array(rows.lines)[order]
         raise BadInput(
             f"The minute {when} of {name} comes twice, in lines {lines[at]} and {lines[at + 1]}: remove one."
@@ -175,7 +218,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         from pyarrow import parquet
     except ImportError:
         raise BadInput(
-            f"{path} is Parquet, which needs pyarrow: pip install 'cache-auditor[parquet]'."
+            f"{path} is Parquet, which needs pyarrow: pip install 'cache-auditor[parquet]', in a checkout '.[parquet]'."
         ) from None
     try:
         with parquet.ParquetFile(path) as opened:
@@ -202,15 +245,18 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
         raise BadInput(f"{path} has no column of measurements, such as {COLUMNS[0]} or {COLUMNS[1]}.")
 
 
+def _when(minute: int) -> str:
+    return datetime.fromtimestamp(minute * 60, UTC).isoformat()
+
+
 def _minute(path: Path, line: int, value: Any) -> int:
     try:
         when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadInput(
             f"{path}, line {line}: minute_window {value!r} is not a time; write 2026-01-31T12:00:00Z."
         ) from None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
     seconds = when.timestamp()
     if seconds % 60:
         raise BadInput(f"{path}, line {line}: minute_window {value} is not the start of a minute.")

@@ -55,8 +55,9 @@ class Report:
             for name, value in summary.items()
         )
         left_out = self._caches - CACHES_DRAWN
+        caches = "cache is" if left_out == 1 else "caches are"
         more = (
-            f"<p>{left_out} more caches are in ledger.csv and observations.jsonl.</p>" if left_out > 0 else ""
+            f"<p>{left_out} more {caches} in ledger.csv and observations.jsonl.</p>" if left_out > 0 else ""
         )
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cache Auditor: replay</title>'
@@ -78,7 +79,7 @@ def _section(outcome: CacheReplay) -> str:
     articles = "".join(_article(row) for row in outcome.observations if row["severity"] != "info")
     infos = sum(row["severity"] == "info" for row in outcome.observations)
     told = articles or "<p>Nothing that would have paged anyone.</p>"
-    return f"<section><h2>{escape(outcome.implementation_type)}</h2>{charts}{told}<p>{infos} infos beside.</p></section>"
+    return f"<section><h2>{escape(outcome.implementation_type)}</h2>{charts}{told}<p>{infos} info{'' if infos == 1 else 's'} beside.</p></section>"
 
 
 def _article(row: dict[str, Any]) -> str:

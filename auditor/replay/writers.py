@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from auditor.detection.achieved import Achieved
 from auditor.detection.catalogue import CATALOGUE
 from auditor.detection.judgement import VERDICTS, Verdict
-from auditor.errors import BadInput
+from auditor.whole_file import whole_file, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +39,8 @@ _NOTHING: Final = ("",) * len(FIELDS)
 class Folder:
     """The folder of a replay's results; files are written as caches come in, so that memory does not grow with them.
 
+    They are there when the context ends well, and not before.
+
     Raises
     ------
     BadInput
@@ -44,31 +48,42 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._ledger = (path / "ledger.csv").open("w", encoding="utf-8", newline="")
-            self._observations = (path / "observations.jsonl").open("w", encoding="utf-8")
-        except OSError as error:
-            raise BadInput(f"The folder {path} cannot be written to: {error.strerror}.") from None
         self.path = path
+        self._files = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as files:
+            self._ledger = self._opened(files, "ledger.csv")
+            self._observations = self._opened(files, "observations.jsonl")
+            self._files = files.pop_all()
         self._rows = csv.writer(self._ledger, lineterminator="\n")
         self._rows.writerow(HEADER)
+        return self
+
+    def _opened(self, files: contextlib.ExitStack, name: str) -> IO[str]:
+        file = files.enter_context(whole_file(self.path / name))
+        return files.enter_context(io.TextIOWrapper(file, encoding="utf-8", newline=""))
 
     def add(self, outcome: CacheReplay) -> None:
         """Write one cache's ledger and observations."""
-        for ledger in outcome.ledgers:
-            self._rows.writerows(_ledger_rows(outcome.implementation_type, ledger))
-        for row in outcome.observations:
-            self._observations.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        with writing(self.path):
+            for ledger in outcome.ledgers:
+                self._rows.writerows(_ledger_rows(outcome.implementation_type, ledger))
+            for row in outcome.observations:
+                self._observations.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def __enter__(self) -> Self:
-        return self
+    def write(self, name: str, text: str) -> None:
+        """Write a file of its own."""
+        with whole_file(self.path / name) as file, writing(self.path):
+            file.write(text.encode())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ledger.close()
-        self._observations.close()
+        with writing(self.path):
+            self._files.__exit__(kind, error, trace)
 
 
 def _ledger_rows(name: str, ledger: Ledger) -> list[tuple[str, ...]]:

@@ -53,6 +53,8 @@ class Auditor:
         How Realtime is doing, where it is what hints; told in the log each hour and at each change.
     beside
         Side tasks by name, run beside the turns until the auditor stops.
+    place
+        What the log names the database by when the auditor starts.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Auditor:
         turns: Turns | None = None,
         realtime: RealtimeHealth | None = None,
         beside: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] | None = None,
+        place: Mapping[str, str] | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -82,6 +85,7 @@ class Auditor:
         self._skewed = False
         self._realtime = realtime
         self._beside = dict(beside or {})
+        self._place = dict(place or {})
         self.vitals = Vitals()
 
     def stop(self) -> None:
@@ -108,6 +112,7 @@ class Auditor:
         """
         _log.info(
             "auditor_started",
+            **self._place,
             worker=self._settings.worker,
             config_hash=self._settings.policy.config_hash(),
             settle_seconds=self._settings.settle,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from auditor.commands.printing import as_json
 from tests.detection.simulated import Course, windows
@@ -128,6 +131,10 @@ def test_every_command_is_in_the_help_and_has_its_own(command: str) -> None:
         (["observations", "ack", "x"], "--verdict"),
         (["digest", "--day", "31.12."], "is not a day"),
         (["digest", "--day", "2999-01-01"], "lies ahead"),
+        (["digest", "--day", "0001-01-01"], "lies before anything was audited"),
+        (["observations", "list", "--since", "99999999999d"], "lies before the year 1"),
+        (["observations", "rate", "--since", "999999d"], "lies before the year 1"),
+        (["replay", "--from", "0001-01-01T00:00+14:00"], "is no time in UTC"),
         (["observations", "list", "--severity", "loud"], "choose info, warning or critical"),
         (["observations", "list", "--since", "yesterday"], "is not a time"),
         (["replay", "--from", "2026-02-02", "--to", "2026-02-01"], "lies before"),
@@ -192,6 +199,29 @@ def test_a_database_without_the_schema_says_what_mends_it(empty_database: str) -
     assert "run auditor migrate" in done.stderr
 
 
+def test_the_service_logs_which_database_it_audits_without_the_password(database: str) -> None:
+    dsn = make_conninfo(database, password="hunter2")
+    with subprocess.Popen(
+        [sys.executable, "-m", "auditor", "run"],
+        env=BARE | {"AUDITOR_DATABASE_URL": dsn},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stderr is not None
+        told = service.stderr.readline()
+        service.terminate()
+        told += service.stderr.read()
+    started = json.loads(told.splitlines()[0])
+    parts = conninfo_to_dict(database)
+    assert started["event"] == "auditor_started"
+    assert (started["mode"], started["host"], started["database"]) == (
+        "postgresql",
+        parts["host"],
+        parts["dbname"],
+    )
+    assert "hunter2" not in told
+
+
 def test_settings_come_from_the_file_and_the_environment_wins(database: str, tmp_path: Path) -> None:
     (tmp_path / "auditor.toml").write_text("poll_secondz = 3\n")
     done = _auditor(
@@ -239,6 +269,11 @@ def test_observations_are_listed_shown_and_acknowledged(audited: str) -> None:
             "incident",
             "ada",
         )
+    _auditor(
+        "observations", "ack", row["id"], "--verdict", "ignore", "--by", "bob", AUDITOR_DATABASE_URL=audited
+    )
+    text = _auditor("observations", "show", row["id"], AUDITOR_DATABASE_URL=audited).stdout
+    assert re.search(r"Acknowledged as ignore by bob at [-\d]+ [:\d]+; first by ada at [-\d]+ [:\d]+\.", text)
     assert _auditor("observations", "show", "nosuch", AUDITOR_DATABASE_URL=audited).returncode == 2
     assert (
         "hit rate fell"
@@ -262,6 +297,14 @@ def test_baselines_are_learned_shown_and_activated(audited: str) -> None:
     assert stored == (learned["profile"],)
 
 
+def test_a_cache_that_is_not_there_has_no_baseline(audited: str) -> None:
+    done = _auditor("baseline", "learn", "typo", AUDITOR_DATABASE_URL=audited)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "auditor: There is no cache typo: name one that has reported windows.\n",
+    )
+
+
 def test_a_baseline_shows_the_days_of_the_week_from_monday_on(database: str) -> None:
     import time
 
@@ -281,16 +324,69 @@ def test_a_baseline_shows_the_days_of_the_week_from_monday_on(database: str) -> 
     assert max(days[5:]) < min(days[:5])
 
 
-def test_a_reader_that_has_had_enough_is_no_error(audited: str) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        "observations list --format json",
+        "observations list",
+        "digest",
+        "baseline show answers",
+        "--help",
+    ],
+)
+def test_a_reader_that_has_had_enough_ends_it_by_the_signal_for_that(audited: str, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
     done = subprocess.run(
-        f"{sys.executable} -m auditor observations list --format json | head -c 1",
-        shell=True,
+        [sys.executable, "-m", "auditor", *command.split()],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+        env=BARE | {"AUDITOR_DATABASE_URL": audited},
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+def test_a_name_that_is_not_utf_8_is_refused(database: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", "observations", "list", "--cache", b"caf\xe9"],
         capture_output=True,
         text=True,
-        check=True,
-        env={"PATH": os.defpath, "AUDITOR_DATABASE_URL": audited},
+        check=False,
+        env=BARE | {"AUDITOR_DATABASE_URL": database},
     )
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (
+        2,
+        "auditor: 'caf\\udce9' is not UTF-8: write it anew in a terminal that is.\n",
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(audited: str, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m auditor observations list {closed}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=BARE | {"AUDITOR_DATABASE_URL": audited},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("hit rate fell" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_what_the_terminal_cannot_write_is_escaped(audited: str) -> None:
+    (row,) = _json("observations", "list", "--severity", "critical", "--limit", "1", dsn=audited)
+    for command in (["observations", "show", row["id"]], ["baseline", "show", "answers"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "auditor", *command],
+            capture_output=True,
+            check=False,
+            env=BARE | {"AUDITOR_DATABASE_URL": audited, "PYTHONIOENCODING": "ascii"},
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.isascii()
+        assert command[0] != "observations" or b"\\u" in done.stdout
 
 
 def test_numbers_of_an_upgraded_database_are_printed_as_numbers() -> None:

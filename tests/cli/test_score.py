@@ -6,16 +6,16 @@ import csv
 import gzip
 import json
 import os
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.detection.simulated import windows
+from tests.replay.stored import rows, write_csv
 from tests.warm_start import auditor
-
-if TYPE_CHECKING:
-    import subprocess
-    from pathlib import Path
 
 HEADER = "timestamp,value,expected,lower,upper,score,p_value,flag"
 
@@ -67,6 +67,7 @@ def test_many_files_go_to_a_folder_under_their_names(plain: Path, tmp_path: Path
     done = _score(plain, packed, "--output", tmp_path / "scores")
     assert done.returncode == 0, done.stderr
     assert "plain.csv: 3000 of 3000 rows scored, every minute;" in done.stdout
+    assert f" flagged, in 1 alarm. Written to {tmp_path / 'scores' / 'plain.csv'}.\n" in done.stdout
     one = (tmp_path / "scores" / "plain.csv").read_text()
     with gzip.open(tmp_path / "scores" / "packed.csv.gz", "rt") as file:
         assert file.read() == one
@@ -141,3 +142,56 @@ def test_a_header_alone_gives_a_header_alone(tmp_path: Path) -> None:
     path.write_text("timestamp,value\n")
     done = _score(path)
     assert (done.returncode, done.stdout) == (0, HEADER + "\n")
+
+
+def _cramped(blocks: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same where no file may grow beyond so many blocks, as on a full disk."""
+    words = [sys.executable, "-m", "auditor", *map(str, arguments)]
+    return subprocess.run(
+        ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath, "HOME": "/dev/null", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+@pytest.mark.parametrize("name", ["plain.csv", "plain.csv.gz"])
+def test_a_full_disk_is_told_and_what_was_there_before_stays(plain: Path, tmp_path: Path, name: str) -> None:
+    source, folder = tmp_path / name, tmp_path / "out"
+    source.write_bytes(gzip.compress(plain.read_bytes()) if name.endswith(".gz") else plain.read_bytes())
+    folder.mkdir()
+    (folder / name).write_text("before")
+    done = _cramped(8, "score", source, "--output", folder)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"auditor: {folder / name} cannot be written: File too large; free some room or name another --output.\n"
+    )
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, "before")]
+
+
+def test_a_replay_on_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "windows.csv", rows(windows(700, first=30_000_000, name="answers")))
+    done = _cramped(8, "replay", "--input", source, "--output", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"auditor: {tmp_path / 'out'} cannot be written: File too large; free some room or name another --output.\n"
+    )
+    assert list((tmp_path / "out").iterdir()) == []
+    done = _cramped(8, "replay", "--input", source, "--output", source)
+    assert (done.returncode, f"{source} cannot be written: File exists" in done.stderr) == (2, True)
+
+
+def test_a_full_disk_behind_standard_output_is_told(plain: Path) -> None:
+    for arguments in (["score", str(plain)], ["--help"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "auditor", *arguments],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert done.returncode == 2
+        assert done.stderr == (
+            b"auditor: Standard output cannot be written: No space left on device; free some room, or send it elsewhere.\n"
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from auditor.database.resolve import resolve_database
 from auditor.errors import BadInput, DependencyUnreachable
 from auditor.settings import Settings
 from tests.database.holding import is_stopped
+from tests.warm_start import auditor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +87,11 @@ def test_a_wrong_password_is_refused_without_being_shown(tmp_path: Path) -> None
                 except psycopg.OperationalError:
                     break
         assert "refuses the password of guarded" in refusal(wrong)
+        told = auditor("doctor", env={"PATH": os.defpath, "HOME": "/dev/null", "AUDITOR_DATABASE_URL": wrong})
+        assert told.returncode == 1
+        assert "pass  reachable" in told.stdout
+        assert re.search(r"fail  key +The database at \S+ refuses the password of guarded\n", told.stdout)
+        assert "mend: mend it in AUDITOR_DATABASE_URL" in told.stdout
         assert "asks for the password of guarded" in refusal(make_conninfo(server.dsn, user="guarded"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from typing import Any
 
@@ -89,10 +90,30 @@ def test_an_observation_is_shown_by_its_id_the_beginning_of_it_or_its_fingerprin
 
 def test_an_observation_that_is_not_there_or_not_alone_is_named(database: str) -> None:
     write(database, observation(1), observation(2))
-    with pytest.raises(BadInput, match="no observation f9"):
-        queries.show_observation(database, "f9")
-    with pytest.raises(BadInput, match="More than one observation"):
-        queries.show_observation(database, "")
+    with pytest.raises(BadInput, match="no observation f999"):
+        queries.show_observation(database, "f999")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "update monitoring.cache_auditor_observations set id = overlay(id::text placing 'abcd' from 1)::uuid"
+        )
+    with pytest.raises(BadInput, match="More than one observation begins with abcd"):
+        queries.show_observation(database, "abcd")
+
+
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_too_little_of_an_id_names_nothing_though_it_would_match(database: str, length: int) -> None:
+    write(database, observation(1))
+    (row,) = queries.list_observations(database)
+    named = str(row["id"])[:length]
+    for ask in (queries.show_observation, functools.partial(queries.acknowledge_observation, by="ann")):
+        with pytest.raises(BadInput, match=f"'{named}' is too short to name an observation"):
+            ask(database, named)
+    assert not queries.show_observation(database, str(row["id"])[:4])["acknowledged"]
+    named = str(queries.store_baseline(database, baseline())["id"])[:length]
+    with pytest.raises(BadInput, match=f"'{named}' is too short to name a baseline"):
+        queries.activate_baseline(database, named)
+    with pytest.raises(BadInput, match=f"no cache '{named}'"):
+        queries.show_baseline(database, named)
 
 
 def test_an_acknowledgement_keeps_who_said_what(database: str) -> None:
@@ -108,8 +129,8 @@ def test_an_acknowledgement_keeps_who_said_what(database: str) -> None:
 
 
 def test_an_acknowledgement_of_nothing_is_refused(database: str) -> None:
-    with pytest.raises(BadInput, match="no observation f1"):
-        queries.acknowledge_observation(database, "f1", by="ann")
+    with pytest.raises(BadInput, match="no observation f111"):
+        queries.acknowledge_observation(database, "f111", by="ann")
 
 
 def test_a_stored_baseline_is_inactive_until_it_is_activated(database: str) -> None:
@@ -148,6 +169,10 @@ def test_a_baseline_that_is_not_there_is_named(database: str) -> None:
     for ask in (queries.show_baseline, queries.activate_baseline, queries.baseline_history):
         with pytest.raises(BadInput, match="no baseline"):
             ask(database, "nothing")
+    with pytest.raises(
+        BadInput, match="no cache 'typo' with a baseline in force, and no baseline of that id"
+    ):
+        queries.show_baseline(database, "typo")
 
 
 def test_a_database_without_the_schema_says_to_migrate(empty_database: str) -> None:

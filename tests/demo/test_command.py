@@ -31,4 +31,6 @@ def test_without_cachetools_the_sentence_says_what_to_install() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.endswith("install it with pip install 'cache-auditor[demo]'.\n")
+    assert done.stderr.endswith(
+        "install it with pip install 'cache-auditor[demo]', in a checkout pip install '.[demo]'.\n"
+    )

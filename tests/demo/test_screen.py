@@ -70,6 +70,12 @@ def test_incident_cause_and_advice_are_on_the_screen_whatever_its_size(width: in
     assert "First: diff how keys are built." in shown
     assert "┗ key_change" in shown
     assert "4,380 windows audited · ledger covers 100 %" in shown
+    assert shown.endswith("Ctrl-C ends ")
+
+
+def test_one_notice_is_one() -> None:
+    alone = dataclasses.replace(stage(), observations=[{**observation(45), "severity": "info"}])
+    assert " 1 notice of something different" in "\n".join(line.plain for line in screen(alone, 80, 24))
 
 
 def test_the_leading_metric_is_charted_even_where_few_fit() -> None:

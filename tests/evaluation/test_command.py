@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHOSEN = ("backend_slow", "digest_quiet", "flush", "injection_in_errors", "unknown_size")
+NOBODY = "http://127.0.0.1:1/v1"
 ONLY = [part for name in CHOSEN for part in ("--incident", name)]
 
 
@@ -115,3 +116,17 @@ def test_without_a_model_it_says_what_to_set() -> None:
     done = _eval("--incident", "flush")
     assert done.returncode == 2
     assert "No model is configured: set OPENAI_API_KEY or OPENAI_BASE_URL" in done.stderr
+
+
+def test_a_server_that_does_not_answer_is_exit_code_three_and_logs_stay_off_the_output() -> None:
+    quiet = _eval("--incident", "flush", "--format", "json", "--fail-under", "1", OPENAI_BASE_URL=NOBODY)
+    assert quiet.returncode == 3
+    (run,) = json.loads(quiet.stdout)
+    assert run["failures"] == {"unreachable": 1}
+    assert quiet.stderr.splitlines()[-1].startswith("auditor: ")
+    assert "127.0.0.1:1" in quiet.stderr.splitlines()[-1]
+    assert "OPENAI_BASE_URL" in quiet.stderr.splitlines()[-1]
+    assert "asked again" not in quiet.stderr
+    loud = _eval("--incident", "flush", "--format", "json", OPENAI_BASE_URL=NOBODY, LOG_LEVEL="DEBUG")
+    assert json.loads(loud.stdout)[0]["failures"] == {"unreachable": 1}
+    assert "the model is asked again" in loud.stderr

@@ -176,6 +176,38 @@ def test_a_bad_file_is_refused_in_one_sentence_that_names_the_place(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("minutes", "options", "said"),
+    [
+        (("9999-12-31", "2026-01-01"), (), "line 2: the minute 9999-12-31T00:00:00+00:00"),
+        (("2026-01-01", "2026-01-02", "0001-01-01"), (), "line 4: the minute 0001-01-01T00:00:00+00:00"),
+        (("2026-01-01", "2026-01-02", "2037-01-02"), (), "line 4: the minute 2037-01-02T00:00:00+00:00"),
+        (("9999-12-31T23:59:00Z",), (), "line 2: the minute 9999-12-31T23:59:00+00:00 is at the edge"),
+        (("9999-12-31T23:59:00-01:00",), (), "line 2: minute_window '9999-12-31T23:59:00-01:00' is not"),
+        (("2026-01-01",), ("--to", "9999-12-31"), "--to 9999-12-31T00:00:00+00:00 lies more than ten years"),
+    ],
+)
+def test_a_time_that_lies_years_from_the_others_is_refused_by_its_line(
+    tmp_path: Path, minutes: tuple[str, ...], options: tuple[str, ...], said: str
+) -> None:
+    source = tmp_path / "far.csv"
+    header = "minute_window,implementation_type,hits\n"
+    # one cache's own span is short, but all run to the last minute of any
+    source.write_text(header + "".join(f"{minute},{minute[:6]},1\n" for minute in minutes))
+    done = _auditor("replay", "--input", source, *options, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_what_lies_years_away_may_be_left_out(tmp_path: Path) -> None:
+    found = rows(windows(100, first=30_000_000, name="answers"))
+    source = write_csv(tmp_path / "far.csv", found)
+    with source.open("a") as lines:
+        lines.write("answers,9999-12-31T00:00:00Z" + "," * len(COLUMNS) + "\n")
+    done = _auditor("replay", "--input", source, "--to", f"{found[0]['minute_window']:%Y-%m-%dT%H:%MZ}")
+    assert done.stdout.startswith("Replayed 1 window of 1 cache, ")
+
+
 def test_nan_is_the_collectors_fault_where_something_was_measured_and_unknown_where_nothing_was(
     tmp_path: Path,
 ) -> None:
@@ -223,6 +255,18 @@ def test_replay_over_the_database_is_what_the_service_stored(audited: str, tmp_p
     assert replayed == stored
     again = _auditor("replay", "--fail-on-diff", "--jobs", "2", AUDITOR_DATABASE_URL=audited)
     assert "minute for minute" in again.stdout
+
+
+def test_a_cache_that_is_not_there_is_named(audited: str) -> None:
+    for options in ([], ["--fail-on-diff"]):
+        done = _auditor("replay", "--cache", "nosuch", *options, code=2, AUDITOR_DATABASE_URL=audited)
+        assert done.stderr == "auditor: There are no windows of nosuch: check --cache, --from and --to.\n"
+    done = _auditor("replay", "--from", "90m", "--format", "json", AUDITOR_DATABASE_URL=audited)
+    assert json.loads(done.stdout)["caches"] == 1  # the other one stopped before that
+    done = _auditor("replay", "--from", "1m", code=2, AUDITOR_DATABASE_URL=audited)
+    assert "There are no windows to replay" in done.stderr
+    done = _auditor("replay", "--to", "9999-12-31", code=2, AUDITOR_DATABASE_URL=audited)
+    assert "--to lies more than ten years ahead" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,10 @@ def test_without_a_model_everything_reads_well_and_nothing_is_called(
     assert (unknown.returncode, unknown.stderr) == (
         2, "auditor: There is no observation nosuch: name one by its id.\n",
     )  # fmt: skip
+    for little in ("", row["id"][:3]):
+        unknown = auditor("explain", little, dsn=audited)
+        assert unknown.returncode == 2
+        assert f"'{little}' is too short to name an observation" in unknown.stderr
     assert auditor("digest", "--day", "tomorrow", dsn=audited).returncode == 2
 
 
@@ -217,6 +221,11 @@ def test_a_command_asks_again_whenever_it_is_told_to_and_shows_what_was_rejected
         assert "AUDITOR_MODEL_CALLS_PER_HOUR is reached" in none.stderr
         assert len(server.asked) == 3
     assert [call["asked_by"] for call in calls(connection)] == ["command"] * 3
+    away = auditor("explain", row["id"], dsn=audited, url="http://127.0.0.1:1/v1")
+    assert away.returncode == 3
+    assert "127.0.0.1:1" in away.stderr.splitlines()[-1]
+    assert "OPENAI_BASE_URL" in away.stderr.splitlines()[-1]
+    assert row["title"] in away.stdout
 
 
 def test_the_digest_is_worded_by_the_model_once_for_the_same_day_and_complete_where_it_fails(

@@ -296,4 +296,4 @@ def test_the_text_is_one_line_for_each_link_and_one_for_each_mend(healthy: Supab
     lines = ended.stdout.splitlines()
     assert len(lines) == len(LINKS) + 1
     assert sum("mend: " in line for line in lines) == 1
-    assert ended.stderr == "auditor: 1 of 15 links are broken: realtime.\n"
+    assert ended.stderr == "auditor: 1 of 15 links is broken: realtime.\n"

@@ -117,11 +117,10 @@ def of_caches(caches: Sequence[Mapping[str, Any]], now: datetime, settle_seconds
     live = [cache for cache in caches if _age(cache["newest_window"], now) < RETIRED_AFTER]
     names = ("collector", "baseline", "lag", "coverage")
     if not live:
-        seen = (
-            f"none of the {len(caches)} caches has reported for a day"
-            if caches
-            else "no cache has ever reported"
-        )
+        seen = {
+            0: "no cache has ever reported",
+            1: "the only cache has not reported for a day",
+        }.get(len(caches), f"none of the {len(caches)} caches has reported for a day")
         none = failed(
             names[0],
             seen,
@@ -161,7 +160,9 @@ def _baselines(live: Sequence[Mapping[str, Any]]) -> Check:
             "let auditor run learn it, or learn it from history now (with SUPABASE_DB_URL on a Supabase project): auditor baseline "
             f"learn {shlex.quote(without[0])}, then auditor baseline activate with the id that it prints",
         )
-    return passed("baseline", f"every one of {_caches(len(live))} has one")
+    return passed(
+        "baseline", "the only cache has one" if len(live) == 1 else f"every one of {len(live)} caches has one"
+    )
 
 
 def _lag(live: Sequence[Mapping[str, Any]], now: datetime, settle_seconds: float) -> Check:
