@@ -96,9 +96,10 @@ def in_words(told: dict[str, Any]) -> str:
     if told["alarms_per_cache_week"] is None:
         return "No minute has been judged yet."
     called = told["called_incidents"]
-    beside = f" ({called:,} more are called incidents)" if called else ""
+    beside = f" ({called:,} more {'is' if called == 1 else 'are'} called incidents)" if called else ""
+    alarms = f"{told['alarms']:,} alarm{'' if told['alarms'] == 1 else 's'}"
     return (
-        f"{told['alarms']:,} alarms in {told['cache_weeks_judged']:.3g} judged cache-weeks{beside}: "
+        f"{alarms} in {told['cache_weeks_judged']:.3g} judged cache-weeks{beside}: "
         f"{told['alarms_per_cache_week']:.2g} a week and cache (95 %: {told['alarms_per_cache_week_low']:.2g} to "
         f"{told['alarms_per_cache_week_high']:.2g}), real incidents that nobody has called so among them; "
         f"the budget is {told['budget_false_alarms_per_cache_week']:g} false ones."
