@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from scipy.special import gammaincinv
 
+from auditor.detection.diagnosis.figures import plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -97,7 +99,7 @@ def in_words(told: dict[str, Any]) -> str:
         return "No minute has been judged yet."
     called = told["called_incidents"]
     beside = f" ({called:,} more {'is' if called == 1 else 'are'} called incidents)" if called else ""
-    alarms = f"{told['alarms']:,} alarm{'' if told['alarms'] == 1 else 's'}"
+    alarms = plural(told["alarms"], "alarm")
     return (
         f"{alarms} in {told['cache_weeks_judged']:.3g} judged cache-weeks{beside}: "
         f"{told['alarms_per_cache_week']:.2g} a week and cache (95 %: {told['alarms_per_cache_week_low']:.2g} to "
