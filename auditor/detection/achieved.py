@@ -98,7 +98,8 @@ def in_words(told: dict[str, Any]) -> str:
     if told["alarms_per_cache_week"] is None:
         return "No minute has been judged yet."
     called = told["called_incidents"]
-    beside = f" ({called:,} more {'is' if called == 1 else 'are'} called incidents)" if called else ""
+    as_what = "is called an incident" if called == 1 else "are called incidents"
+    beside = f" ({called:,} more {as_what})" if called else ""
     alarms = plural(told["alarms"], "alarm")
     return (
         f"{alarms} in {told['cache_weeks_judged']:.3g} judged cache-weeks{beside}: "

@@ -17,7 +17,6 @@ from auditor.detection.diagnosis.figures import (
     seconds,
 )
 from auditor.detection.diagnosis.sentences import NAMES
-from auditor.detection.findings import LATENCIES
 from auditor.explanation.names import neutral_text, quoted
 from auditor.explanation.wording import (
     change,
@@ -40,7 +39,7 @@ BETTER_BY_NOW: Final = 0.75
 """The share of its worst effect down to which something is told as it was at its worst alone."""
 SOON_MINUTES: Final = 2
 """Minutes within which what begins to matter has mattered from its beginning."""
-_BY_MISSES: Final = frozenset(LATENCIES)
+_BY_MISSES: Final = frozenset({"avg_response_time_ms", "p95_response_time_ms", "p99_response_time_ms"})
 """What moves with the share of misses, and is judged by what that leaves expected."""
 SENTENCES_FOR: Final = 3
 SENTENCES_AGAINST: Final = 2

@@ -317,6 +317,6 @@ def test_achieved_alarms_stand_beside_the_budget_and_what_is_called_an_incident_
     assert (after["alarms"], after["called_incidents"]) == (0, 1)
     shown = _auditor("observations", "rate", AUDITOR_DATABASE_URL=audited).stdout
     assert "the budget is 1 false ones" in shown
-    assert "1 more are called incidents" in shown
+    assert "1 more is called an incident" in shown
     nowhere = _auditor("observations", "rate", "--cache", "none", AUDITOR_DATABASE_URL=audited, code=2)
     assert "Nothing has been judged" in nowhere.stderr
