@@ -27,12 +27,12 @@ LEAST_VARIANCE: Final = 1e-8
 MOST_DEGREES: Final = 8.0
 """How many operations behind a window make its latency more nearly normal: single ones are heavy-tailed, and so are short means of them."""
 
-_GAUGES: Final = slice(AT["avg_response_time_ms"], AT["cache_size"] + 1)
 _HITS: Final = AT["avg_hit_response_time_ms"]
+_GAUGES: Final = np.array([*range(AT["avg_response_time_ms"], AT["cache_size"] + 1), _HITS])
 _MISSES: Final = AT["avg_miss_response_time_ms"]
 _AVERAGE: Final = AT["avg_response_time_ms"]
-_SIZE_ROW: Final = AT["cache_size"] - _GAUGES.start
-_OFFSET: Final = np.array([[LATENCY_OFFSET], [LATENCY_OFFSET], [LATENCY_OFFSET], [1.0]])
+_SIZE_ROW: Final = 3
+_OFFSET: Final = np.array([[LATENCY_OFFSET], [LATENCY_OFFSET], [LATENCY_OFFSET], [1.0], [LATENCY_OFFSET]])
 _WIDTHS: Final = np.array([3.0 + WIDTH[test] for test in (Test.WINDOW, *SPANS)])[:, None, None]
 
 
@@ -46,7 +46,7 @@ def degrees_of(name: str, weight: Floats, test: Test) -> Floats:
 
 
 def gauges_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> Family:
-    """The three latencies and the size in windows `lead`.., a row each; arguments as of `scoring.score`."""
+    """The three latencies, the size and the latency of hits in windows `lead`.., a row each; arguments as of `scoring.score`."""
     predicted = _predicted(profile, signals, outlook, _GAUGES)
     if profile.hours[_AVERAGE]:
         mixed = average_by_mix(profile, signals, outlook)
@@ -57,25 +57,15 @@ def gauges_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: in
     return _tested(predicted, behind, _OFFSET, lead, by_cost=True)
 
 
-def hits_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> Family:
-    """The average latency of hits, one row; arguments as of `scoring.score`."""
-    return _part_tested(_HITS, profile, signals, outlook, lead)
-
-
-def parts_tested(
-    hits: Family, profile: Profile, signals: Signals, outlook: Outlook, lead: int
-) -> tuple[Family, ...]:
-    """The average latency of `hits`, and of misses, each where it is learned; arguments as of `scoring.score`."""
-    parts = [hits] if profile.hours[_HITS] else []
-    if profile.hours[_MISSES]:
-        parts.append(_part_tested(_MISSES, profile, signals, outlook, lead))
-    return tuple(parts)
-
-
-def _part_tested(at: int, profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> Family:
-    predicted = _predicted(profile, signals, outlook, slice(at, at + 1))
-    behind = np.minimum(predicted.weight[:, lead:], MOST_DEGREES)
-    return _tested(predicted, behind, _OFFSET[:1], lead)
+def parts_tested(profile: Profile, signals: Signals, outlook: Outlook, lead: int) -> tuple[Family, ...]:
+    """The average latency of hits, and of misses, each where it is learned; arguments as of `scoring.score`."""
+    families = []
+    for at in (_HITS, _MISSES):
+        if profile.hours[at]:
+            predicted = _predicted(profile, signals, outlook, np.array([at]))
+            behind = np.minimum(predicted.weight[:, lead:], MOST_DEGREES)
+            families.append(_tested(predicted, behind, _OFFSET[:1], lead))
+    return tuple(families)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +79,12 @@ class _Predicted:
     variance: Floats
 
 
-def _predicted(profile: Profile, signals: Signals, outlook: Outlook, rows: slice) -> _Predicted:
-    weight, drift = signals.weight[rows].copy(), outlook.drift[rows].copy()
+def _predicted(
+    profile: Profile, signals: Signals, outlook: Outlook, rows: np.typing.NDArray[np.intp]
+) -> _Predicted:
+    weight, drift = signals.weight[rows], outlook.drift[rows]
     variance = drift + profile.spread_at(rows, weight)
-    return _Predicted(signals.value[rows], weight, outlook.link[rows].copy(), drift, variance)
+    return _Predicted(signals.value[rows], weight, outlook.link[rows], drift, variance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,14 +204,14 @@ class Profile:
         week, _ = between_hours(np.abs(self.week[_THROUGHPUT]), minutes)
         return np.array([1.5 * week / weeks] * 2)
 
-    def spread_at(self, at: int | slice, weight: Floats) -> Floats:
+    def spread_at(self, at: int | np.typing.NDArray[np.intp], weight: Floats) -> Floats:
         """A gauge's within-hour variance at a given number of operations, shape as `weight`; of several, they are its rows.
 
         Below the typical number all of it is taken to be sampling (it grows as 1/n); above it, only half: whichever
         share is right, the scale is not too small.
         """
         usual, spread = self.weight[at], self.spread[at]
-        if isinstance(at, slice):
+        if not isinstance(at, int):
             usual, spread = usual[:, None], spread[:, None]
         ratio = usual / np.maximum(weight, 1e-9)
         variance: Floats = spread * np.where(ratio > 1.0, ratio, 0.5 + 0.5 * ratio)

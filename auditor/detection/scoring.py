@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auditor.detection.counts import doubts_of, operations_tested
-from auditor.detection.gauges import gauges_tested, hits_tested, parts_tested
+from auditor.detection.gauges import gauges_tested, parts_tested
 from auditor.detection.one_window import one_window_tested
 from auditor.detection.proportions import proportions_tested
 from auditor.detection.response import by_lookups, lookups_gathered
@@ -60,7 +60,6 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
         proportions_tested(profile, signals, outlook, lead),
         operations_tested(profile, signals, outlook, lead),
         gauges_tested(profile, signals, outlook, lead),
-        hits_tested(profile, signals, outlook, lead),
     )
     learned = profile.hours[AT_OF_METRICS] > 0.0
     there = np.concatenate([family.there for family in families]) & learned[:, None]
@@ -80,7 +79,7 @@ def score(profile: Profile, signals: Signals, outlook: Outlook, lead: int, seque
         learned=[bool(learned[row]) for row in _ROWS],
         spans=partial(_span, families),
         exact=partial(_exact, families, there),
-        parts=partial(parts_tested, families[3], profile, signals, outlook, lead),
+        parts=partial(parts_tested, profile, signals, outlook, lead),
         doubts=partial(doubts_of, profile, outlook, families[1].expected[0], lead),
         gathered=partial(_gathered, [*(part for family in families for part in family.gathered), asked]),
     )
