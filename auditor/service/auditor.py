@@ -81,7 +81,7 @@ class Auditor:
         self._leased_at = -1e9
         self._held: frozenset[str] = frozenset()
         self._maintain_at = time.monotonic() + FIRST_MAINTENANCE_SECONDS
-        self._statuses: dict[str, str] = {}
+        self._statuses: dict[str, tuple[str, bool]] = {}
         self._skewed = False
         self._realtime = realtime
         self._beside = dict(beside or {})
@@ -272,12 +272,14 @@ class Auditor:
 
     def _report_observation(self, fingerprint: str, status: str, row: object) -> None:
         assert isinstance(row, dict)
+        now = status, row["severity"] != "info"
         before = self._statuses.get(fingerprint)
-        if before == status:
+        if before == now:
             return
-        self._statuses[fingerprint] = status
+        self._statuses[fingerprint] = now
         if len(self._statuses) > STATUSES_KEPT:
             self._statuses.pop(next(iter(self._statuses)))
+        # a notice that goes on as an alarm is told again, for only now it pages
         event = "observation_resolved" if status == "resolved" else "observation_opened"
         tell = _log.info if row["severity"] == "info" or status == "resolved" else _log.warning
         tell(

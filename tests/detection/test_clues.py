@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditor.detection.diagnosis.ranking import rank_causes, read
+from auditor.detection.diagnosis.readings import Reading
 from auditor.detection.signature import IncidentSignature, Signal
 
 if TYPE_CHECKING:
@@ -230,3 +231,28 @@ def test_a_slow_tail_of_nothing_has_no_shape() -> None:
     tail = {"p95_response_time_ms": _steady(0.0, 0.0)}
     assert "latency_shape" in read(replace(signature, signals=dict(signature.signals) | apart))
     assert "latency_shape" not in read(replace(signature, signals=dict(signature.signals) | apart | tail))
+
+
+def test_sets_that_were_never_reported_did_not_fall() -> None:
+    sets, misses = DIP.signals["sets"], DIP.signals["misses"]
+    few = replace(sets, expected=0.5, observed=0.0, first=0.0, last=0.0, lowest=0.0, highest=0.0)
+    assert "sets_per_miss" not in read(replace(DIP, signals={**DIP.signals, "sets": few, "misses": misses}))
+    reported = replace(few, expected=20.0)
+    assert "sets_per_miss" in read(replace(DIP, signals={**DIP.signals, "sets": reported, "misses": misses}))
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "leans"),
+    [
+        (-0.15, "fell", True),
+        (-0.05, "fell", False),
+        (0.15, "rose", True),
+        (0.15, "fell", False),
+        (-0.3, "same", True),
+        (-0.9, "same", False),
+    ],
+)
+def test_what_is_almost_of_another_kind_is_no_evidence_against_it(
+    value: float, other: str, leans: bool
+) -> None:
+    assert Reading("hits", value, 0.1).leans_to(other) == leans

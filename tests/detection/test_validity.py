@@ -180,3 +180,9 @@ def test_a_window_is_judged_by_itself(changes: list[dict[str, float]]) -> None:
         assert bool(alone[0]) == bool(broken[i]) == (i in why)
         assert alone_why.get(0) == why.get(i)
     assert broken.dtype == np.bool_
+
+
+def test_more_operations_than_any_cache_does_are_no_count() -> None:
+    many = {"total_operations": 2.0**62, "hits": 2.0**62}
+    assert "hits is 4.61169e+18, which no count can be." in reasons(**many)
+    assert any("total_operations is" in reason for reason in reasons(**many))
