@@ -31,7 +31,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with writing(path):
             file.close()
             part.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt leaves no part of a file either
         with contextlib.suppress(OSError):
             file.close()
         with contextlib.suppress(OSError):

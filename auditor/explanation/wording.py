@@ -74,7 +74,7 @@ def normal_range(evidence: Evidence) -> str:
     """The normal interval, short: `71–79 %`, `up to 1 %`, or empty where it is not known, or the value lies within it."""
     lower, upper, value = evidence["lower"], evidence["upper"], evidence["value"]
     if known(value) and known(upper) and (lower if known(lower) else 0.0) <= value <= upper:
-        # it is that of one minute, and what was found is of several
+        # it is that of a single test, and what was found was summed up over many
         return ""
     return _interval(evidence, lower, upper)
 

@@ -166,7 +166,7 @@ def test_titles_say_cache_change_and_normal(metric: str, direction: Direction, t
     assert observation_row(observation(metric, direction))["title"] == title
 
 
-def test_a_value_within_the_normal_of_one_minute_is_told_with_what_was_expected() -> None:
+def test_a_value_that_no_single_test_rejects_is_told_with_what_was_expected() -> None:
     row = observation_row(
         observation("hit_rate", "drop", value=72.0, effect_absolute=-3.3, effect_relative=-0.044)
     )
