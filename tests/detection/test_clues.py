@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auditor.detection.diagnosis.pictures import Picture
 from auditor.detection.diagnosis.ranking import rank_causes, read
 from auditor.detection.diagnosis.readings import Reading
+from auditor.detection.diagnosis.sentences import sentences
 from auditor.detection.signature import IncidentSignature, Signal
 
 if TYPE_CHECKING:
@@ -256,3 +258,12 @@ def test_what_is_almost_of_another_kind_is_no_evidence_against_it(
     value: float, other: str, leans: bool
 ) -> None:
     assert Reading("hits", value, 0.1).leans_to(other) == leans
+
+
+@pytest.mark.parametrize(("value", "said"), [(-0.02, True), (-0.15, False)])
+def test_hits_that_have_almost_fallen_are_not_held_against_what_lets_them_fall(
+    value: float, said: bool
+) -> None:
+    picture = Picture("key_change", 1.0, {"hits": {"fell": 0.8, "same": 0.15, "rose": 0.05}})
+    _, against = sentences(picture, {"hits": -0.5}, {"hits": Reading("hits", value, 0.1)}, DIP)
+    assert bool(against) == said
